@@ -1,0 +1,53 @@
+# `make` lists the targets. What is longer than a line is a script in .ci/.
+#
+# A fresh clone needs Go, git, make, bash and a C compiler (for the race
+# detector); the targets install the rest, as root or through sudo.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+FUZZTIME ?= 30s
+
+# Both modules. Patterns, because `go test ./...` sees one module at a time.
+MODULES := ./pkg/... ./services/api/...
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: bin/api ## start the service on :8080 with a Redis inside it, and say what to try
+	@exec .ci/serve bin/api
+
+# Phony in effect: `go build` knows better than make what is up to date.
+.PHONY: bin/api
+bin/api:
+	go build -ldflags '-X main.version=$(VERSION)' -o $@ ./services/api/cmd/api
+
+.PHONY: test
+test: ## everything a change has to pass, on a real Redis (installed if missing)
+	@.ci/test $(MODULES)
+
+.PHONY: demo
+demo: bin/api ## stream real text messages through two replicas and check each came out once
+	@.ci/install redis-server
+	@go run ./services/api/cmd/demo
+
+.PHONY: lint
+lint: ## formatting, vet, golangci-lint, known vulnerabilities
+	@.ci/lint $(MODULES)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each (default 30s)
+	@.ci/fuzz $(FUZZTIME) $(MODULES)
+
+.PHONY: generate
+generate: ## remake what is made from code: docs/configuration.md
+	go generate $(MODULES)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

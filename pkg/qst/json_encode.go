@@ -1,0 +1,218 @@
+package qst
+
+import "unicode/utf8"
+
+// AppendJSON appends a batch as a JSON array, [] for an empty one.
+//
+// A message's keys are its fields in the order of [Message], as far as they
+// are present, and then its properties in their order. Properties of the same
+// name become one array, at the place of the first. Bytes that are not UTF-8
+// become U+FFFD.
+func AppendJSON(dst []byte, msgs []Message) []byte {
+	dst = append(dst, '[')
+	for i := range msgs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = msgs[i].appendObject(dst, true)
+	}
+	return append(dst, ']')
+}
+
+// AppendCanonical appends the message's canonical form: one JSON object as
+// [AppendJSON] writes it, but with properties of the same name apart, each in
+// its place, so that XML comes out as it went in. It is what the service
+// stores, and what Limits.MaxMessageBytes counts.
+//
+// [DecodeCanonical] is its inverse; a JSON parser that takes the last of
+// several values for a key would lose some.
+func (m *Message) AppendCanonical(dst []byte) []byte {
+	return m.appendObject(dst, false)
+}
+
+// appendObject appends a JSON object, with properties of the same name merged
+// or not.
+func (m *Message) appendObject(dst []byte, merge bool) []byte {
+	start := len(dst)
+	dst = append(dst, '{')
+	for i, name := range fieldNames {
+		if m.hasIndex(i) {
+			dst = appendKey(dst, start, name)
+			dst = appendString(dst, *m.field(i))
+		}
+	}
+	for i := range m.Properties {
+		p := &m.Properties[i]
+		if !merge {
+			dst = appendKey(dst, start, p.Name)
+			dst = p.appendValues(dst, p.isArray())
+			continue
+		}
+		if propertyNamed(m.Properties[:i], p.Name) >= 0 {
+			continue // is in the array of the first one
+		}
+		dst = appendKey(dst, start, p.Name)
+		rest := m.Properties[i+1:]
+		next := propertyNamed(rest, p.Name)
+		if next < 0 {
+			dst = p.appendValues(dst, p.isArray())
+			continue
+		}
+		dst = append(dst, '[')
+		values := len(dst)
+		dst = p.appendValues(dst, false)
+		for next >= 0 {
+			if len(dst) > values && len(rest[next].Values) > 0 {
+				dst = append(dst, ',')
+			}
+			dst = rest[next].appendValues(dst, false)
+			rest = rest[next+1:]
+			next = propertyNamed(rest, p.Name)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// propertyNamed returns the index of the first property called name, or -1.
+func propertyNamed(ps []Property, name string) int {
+	for i := range ps {
+		if ps[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// isArray reports whether p is an array in JSON, which for a well-made
+// Property is what it says itself.
+func (p *Property) isArray() bool { return p.Array || len(p.Values) != 1 }
+
+// appendKey appends a key of the object that begins at index start.
+func appendKey(dst []byte, start int, name string) []byte {
+	if len(dst) > start+1 {
+		dst = append(dst, ',')
+	}
+	dst = appendString(dst, name)
+	return append(dst, ':')
+}
+
+// appendValues appends the property's values with commas between them, in
+// brackets if they are an array by themselves.
+func (p *Property) appendValues(dst []byte, array bool) []byte {
+	if array {
+		dst = append(dst, '[')
+	}
+	for i := range p.Values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		v := &p.Values[i]
+		if v.isBare() {
+			dst = append(dst, v.Text...)
+		} else {
+			dst = appendString(dst, v.Text)
+		}
+	}
+	if array {
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+// isBare reports whether the value is written without quotes. A number or
+// boolean that is none, which no decoder makes, is written as a string rather than
+// as broken JSON.
+func (v *Value) isBare() bool {
+	switch v.Kind {
+	case Number:
+		return isNumber(v.Text)
+	case Bool:
+		return v.Text == "true" || v.Text == "false"
+	}
+	return false
+}
+
+// isNumber reports whether s is a number by the grammar of RFC 8259.
+func isNumber(s string) bool {
+	digits := func() bool {
+		n := 0
+		for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+			n++
+		}
+		s = s[n:]
+		return n > 0
+	}
+	if s != "" && s[0] == '-' {
+		s = s[1:]
+	}
+	if s != "" && s[0] == '0' {
+		s = s[1:]
+	} else if !digits() {
+		return false
+	}
+	if s != "" && s[0] == '.' {
+		s = s[1:]
+		if !digits() {
+			return false
+		}
+	}
+	if s != "" && (s[0] == 'e' || s[0] == 'E') {
+		s = s[1:]
+		if s != "" && (s[0] == '+' || s[0] == '-') {
+			s = s[1:]
+		}
+		return digits() && s == ""
+	}
+	return s == ""
+}
+
+// appendString appends s as a JSON string. It escapes what JSON requires and
+// nothing else.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(dst, s[start:i]...)
+				dst = append(dst, "\uFFFD"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		dst = appendEscape(dst, c)
+		i++
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+// appendEscape appends the shortest escape sequence of c.
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, `\b`...)
+	case '\f':
+		return append(dst, `\f`...)
+	case '\n':
+		return append(dst, `\n`...)
+	case '\r':
+		return append(dst, `\r`...)
+	case '\t':
+		return append(dst, `\t`...)
+	}
+	const hex = "0123456789abcdef"
+	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}

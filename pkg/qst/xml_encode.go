@@ -1,0 +1,125 @@
+package qst
+
+import "unicode/utf8"
+
+// AppendXML appends a batch as an XML document without a declaration, in
+// UTF-8: <messages> with its <message> elements, <messages/> for an empty one.
+//
+// Characters that XML 1.0 does not allow, and bytes that are not UTF-8, become
+// U+FFFD. Everything else is written so that any XML parser reads the same
+// text, carriage returns included. A property with several values is as many
+// <property> elements; an empty array is none.
+func AppendXML(dst []byte, msgs []Message) []byte {
+	if len(msgs) == 0 {
+		return append(dst, "<messages/>"...)
+	}
+	dst = append(dst, "<messages>"...)
+	for i := range msgs {
+		dst = msgs[i].appendElement(dst)
+	}
+	return append(dst, "</messages>"...)
+}
+
+// appendElement appends the message as a <message> element.
+func (m *Message) appendElement(dst []byte) []byte {
+	dst = append(dst, "<message"...)
+	for i := indexID; i <= indexWhen; i++ {
+		if m.hasIndex(i) {
+			dst = appendAttribute(dst, fieldNames[i], *m.field(i))
+		}
+	}
+	start := len(dst)
+	dst = append(dst, '>')
+	for i := indexSubject; i <= indexBody; i++ {
+		if m.hasIndex(i) {
+			dst = appendTextElement(dst, fieldNames[i], *m.field(i))
+		}
+	}
+	for i := range m.Properties {
+		p := &m.Properties[i]
+		for j := range p.Values {
+			dst = append(dst, "<property"...)
+			dst = appendAttribute(dst, "name", p.Name)
+			dst = appendAttribute(dst, "value", p.Values[j].Text)
+			dst = append(dst, "/>"...)
+		}
+	}
+	if len(dst) == start+1 {
+		return append(dst[:start], "/>"...)
+	}
+	return append(dst, "</message>"...)
+}
+
+func appendAttribute(dst []byte, name, value string) []byte {
+	dst = append(dst, ' ')
+	dst = append(dst, name...)
+	dst = append(dst, `="`...)
+	dst = appendText(dst, value, attributeEscapes)
+	return append(dst, '"')
+}
+
+func appendTextElement(dst []byte, tag, text string) []byte {
+	dst = append(dst, '<')
+	dst = append(dst, tag...)
+	if text == "" {
+		return append(dst, "/>"...)
+	}
+	dst = append(dst, '>')
+	dst = appendText(dst, text, textEscapes)
+	dst = append(dst, "</"...)
+	dst = append(dst, tag...)
+	return append(dst, '>')
+}
+
+// escapes says how each ASCII character is written; "" is as it is.
+type escapes [utf8.RuneSelf]string
+
+var (
+	textEscapes      = newEscapes("")
+	attributeEscapes = newEscapes("\"\t\n")
+)
+
+// newEscapes returns the escapes that every text needs, and those of more.
+// A carriage return is a reference everywhere, because a parser makes a plain
+// one a line feed; tabs and line feeds are in attributes, where it makes them
+// spaces.
+func newEscapes(more string) *escapes {
+	var e escapes
+	for c := range byte(' ') {
+		e[c] = "\uFFFD"
+	}
+	e['\t'], e['\n'] = "", ""
+	e['\r'] = "&#xD;"
+	e['&'] = "&amp;"
+	e['<'] = "&lt;"
+	e['>'] = "&gt;"
+	for _, c := range more {
+		e[c] = map[rune]string{'"': "&quot;", '\t': "&#x9;", '\n': "&#xA;"}[c]
+	}
+	return &e
+}
+
+// appendText appends s with its characters escaped.
+func appendText(dst []byte, s string, e *escapes) []byte {
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if esc := e[c]; esc != "" {
+				dst = append(dst, s[start:i]...)
+				dst = append(dst, esc...)
+				start = i + 1
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 || r == 0xFFFE || r == 0xFFFF {
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, "\uFFFD"...)
+			start = i + size
+		}
+		i += size
+	}
+	return append(dst, s[start:]...)
+}

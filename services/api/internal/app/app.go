@@ -1,0 +1,207 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/config"
+	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+const (
+	// readHeaderTimeout is what a client has to say what it wants; a phone on a bad
+	// network needs a few seconds for it.
+	readHeaderTimeout = 15 * time.Second
+	// idleTimeout keeps connections between requests for longer than the usual load
+	// balancer does (60 s): the side that closes first must not be the one that
+	// doesn't know whether a request is on its way.
+	idleTimeout = 2 * time.Minute
+	// maxHeaderBytes: an ETag and credentials need a tenth of it.
+	maxHeaderBytes = 16 << 10
+	// settle is how long a draining replica goes on answering, now with
+	// "Connection: close", before it closes what is idle: clients that are in the
+	// middle of a series of requests learn of it from an answer, not from a reset.
+	settle = 500 * time.Millisecond
+
+	prepareFirst, prepareMost = 100 * time.Millisecond, 5 * time.Second
+)
+
+var (
+	errRedisURL = errors.New("QST_REDIS_URL is not a URL that a Redis client understands: see docs/configuration.md")
+	errAuth     = errors.New("QST_AUTH=channels is not built yet: set QST_AUTH=none and keep strangers out by other means")
+)
+
+// App is one replica of the service.
+type App struct {
+	cfg     config.Config
+	log     *slog.Logger
+	clients clients
+	queues  *queue.Store
+	api     *httpapi.API
+
+	public, internal                 http.Server
+	publicListener, internalListener net.Listener
+}
+
+// New opens a replica's listeners. It serves once Run is called.
+func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (_ *App, err error) {
+	if cfg.Auth != config.AuthNone {
+		return nil, errAuth
+	}
+	for _, w := range cfg.Warnings() {
+		log.WarnContext(ctx, "configuration", "warning", w)
+	}
+	a := &App{cfg: cfg, log: log}
+	var lc net.ListenConfig
+	if a.publicListener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
+		return nil, fmt.Errorf("QST_LISTEN_ADDR: %w", err)
+	}
+	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
+		_ = a.publicListener.Close()
+		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
+	}
+	if a.clients, err = connect(cfg); err != nil {
+		_ = a.publicListener.Close()
+		_ = a.internalListener.Close()
+		return nil, err
+	}
+	a.queues = queue.New(a.clients.commands, a.clients.waiting, queue.Options{
+		Prefix:           cfg.RedisPrefix,
+		Partitions:       cfg.RedisPartitions,
+		Embedded:         a.clients.embedded != nil,
+		QueueMaxMessages: cfg.QueueMaxMessages,
+		QueueMaxBytes:    int64(cfg.QueueMaxBytes),
+		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		Retention:        cfg.Retention,
+		DedupWindow:      cfg.DedupWindow,
+		MaxDeliveries:    cfg.MaxDeliveries,
+		MaxPolls:         cfg.MaxPolls,
+		MinReplicas:      cfg.RedisMinReplicas,
+		Timeout:          cfg.RedisTimeout,
+		Logger:           log,
+	})
+	a.api = httpapi.New(httpapi.Options{
+		Queues:         a.queues,
+		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
+		PushMaxBytes:   int64(cfg.PushMaxBytes),
+		LongPollMax:    cfg.LongPollMax,
+		RequestTimeout: cfg.RequestTimeout,
+		Version:        version,
+		Logger:         log,
+	})
+	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
+	a.public = http.Server{
+		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	a.internal = http.Server{
+		Handler: a.api.Internal(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return a, nil
+}
+
+// PublicAddr is where the protocol is served, with the port that was free if
+// the configuration said 0.
+func (a *App) PublicAddr() string { return a.publicListener.Addr().String() }
+
+// InternalAddr is where the internal listener is.
+func (a *App) InternalAddr() string { return a.internalListener.Addr().String() }
+
+// Run serves until ctx ends, then drains. It returns nil after a drain, in order
+// or cut by QST_DRAIN_TIMEOUT; it returns an error if it can't serve: a listener
+// failed, or Redis answered and is not fit to be used (queue.ErrUnsuitable).
+// While Redis doesn't answer, Run waits for it, and requests are answered 503.
+func (a *App) Run(ctx context.Context) error {
+	defer a.clients.Close()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+
+	var servers sync.WaitGroup
+	defer servers.Wait()
+	serve := func(s *http.Server, l net.Listener) {
+		servers.Go(func() {
+			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				fail(fmt.Errorf("serving %s: %w", l.Addr(), err))
+			}
+		})
+	}
+	serve(&a.internal, a.internalListener)
+	serve(&a.public, a.publicListener)
+	defer func() { _ = a.internal.Close() }() // probes only; last, so that they see the drain
+	defer func() { _ = a.public.Close() }()   // after a drain there is nothing left to cut
+
+	a.log.InfoContext(ctx, "listening", "public", a.PublicAddr(), "internal", a.InternalAddr())
+	if err := a.prepare(ctx); err != nil {
+		return err
+	}
+
+	// The readers end after the drain: polls that are being answered need them.
+	queuesCtx, stopQueues := context.WithCancel(context.WithoutCancel(ctx))
+	var queues sync.WaitGroup
+	queues.Go(func() { a.queues.Run(queuesCtx) })
+	defer queues.Wait()
+	defer stopQueues()
+
+	a.api.Serve()
+	a.log.InfoContext(ctx, "serving")
+	<-ctx.Done()
+	a.drain(context.WithoutCancel(ctx))
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// prepare waits until Redis has been found fit. It returns nil as well if ctx
+// ends before: then there is nothing to prepare for.
+func (a *App) prepare(ctx context.Context) error {
+	retry := prepareFirst
+	for ctx.Err() == nil {
+		err := a.queues.Prepare(ctx)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, queue.ErrUnsuitable) {
+			return err
+		}
+		a.log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)
+		sleep(ctx, retry/2+rand.N(retry/2)) //nolint:gosec // spread, no secret
+		retry = min(2*retry, prepareMost)
+	}
+	return nil
+}
+
+// drain takes the replica out of service without cutting a request:
+// not ready → load balancers notice → polls answered → clients move on → closed.
+func (a *App) drain(ctx context.Context) {
+	a.log.InfoContext(ctx, "draining", "delay", a.cfg.DrainDelay, "polls", a.queues.Polls())
+	a.api.Drain()
+	sleep(ctx, a.cfg.DrainDelay)
+	a.queues.Drain()
+	sleep(ctx, settle)
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
+	defer cancel()
+	if err := a.public.Shutdown(ctx); err != nil {
+		a.log.WarnContext(ctx, "requests were cut after QST_DRAIN_TIMEOUT", "error", err)
+	}
+	a.log.InfoContext(ctx, "drained")
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

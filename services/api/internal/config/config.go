@@ -1,0 +1,168 @@
+// Package config reads the service's configuration from the environment, and
+// refuses what the service could not live with before anything else starts.
+//
+// Everything there is to know about a variable stands in the tags of [Config]:
+// its default, its bounds, what it means. Validation, the text of `api --help`
+// and docs/configuration.md all come from there.
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+//go:generate go run ./gen ../../../../docs/configuration.md
+
+// prefix starts the name of every variable of ours.
+const prefix = "QST"
+
+// EmbeddedRedis is the value of [Config.RedisURL] that asks for a Redis inside
+// the process.
+const EmbeddedRedis = "embedded"
+
+// Config is the whole configuration of a replica.
+//
+// Variables are named after the fields (RedisURL is QST_REDIS_URL) by
+// split_words. The tag `envconfig:"…"` would name them too, but has envconfig
+// look for the name without its prefix as well: a stray LOG_LEVEL in the
+// environment would count.
+//
+// mandatory is not envconfig's required, which would end the reading there.
+//
+// min and max bound a value and are written as the variable would be; zero says
+// what 0 means where it stands outside of them or for something special.
+type Config struct {
+	ListenAddr string `split_words:"true" default:":8080" allowed:"host:port, the host may be left out; port 0 takes a free one" desc:"Where the protocol is served: pushes and pulls."`
+	AdminAddr  string `split_words:"true" default:":9090" allowed:"host:port, as above, another address" desc:"Where /healthz, /readyz, /metrics and the admin API are served. Keep it off the public side."`
+
+	RedisURL         Secret        `split_words:"true" mandatory:"true" allowed:"redis://…, rediss://… (TLS) or embedded" desc:"The Redis that keeps the queues, with user and password where it has them. addr=host:port in the query, repeated, names further nodes; master_name= asks Sentinel. embedded runs a Redis inside the process, in memory, for a first try."`
+	RedisCluster     bool          `split_words:"true" default:"false" desc:"Whether QST_REDIS_URL is a Redis Cluster."`
+	RedisPrefix      string        `split_words:"true" default:"qst" allowed:"1 to 32 of A-Z a-z 0-9 . _ -" desc:"What every key in Redis starts with: services with different prefixes share a Redis without seeing each other. Part of the data's layout: another prefix, another set of queues."`
+	RedisPartitions  int           `split_words:"true" default:"64" min:"1" max:"1024" desc:"Partitions that the channels spread over. Part of the data's layout: written into Redis at the first start, and a replica that has another count refuses to start."`
+	RedisPoolSize    int           `split_words:"true" default:"16" min:"1" max:"1000" desc:"Connections to each Redis node for pushes and pulls, held open. Waiting polls need none of them."`
+	RedisTimeout     time.Duration `split_words:"true" default:"3s" min:"10ms" max:"1m" desc:"The longest that a push or a pull waits for Redis before it answers 503."`
+	RedisMinReplicas int           `split_words:"true" default:"0" min:"0" max:"16" zero:"does not wait" desc:"Redis replicas that must have a push before it is answered 200 (WAIT)."`
+
+	Auth       Auth   `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, for trying out."`
+	AdminToken Secret `split_words:"true" allowed:"letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
+
+	LongPollMax time.Duration `split_words:"true" default:"50s" min:"10ms" max:"1h" desc:"The longest that a long poll is held. Stay under the time-out of every proxy in between: 60s is common."`
+	MaxPolls    int           `split_words:"true" default:"20000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
+
+	PullMaxBytes     Bytes `split_words:"true" default:"1MiB" min:"1" max:"256MiB" desc:"Size of the answer to a pull; one message is always in it if there is one."`
+	PushMaxBytes     Bytes `split_words:"true" default:"1MiB" min:"1" max:"256MiB" desc:"Size of a pushed batch, after decompression. Larger: 413."`
+	PushMaxMessages  int   `split_words:"true" default:"1000" min:"1" max:"100000" desc:"Messages in a pushed batch. More: 413. Redis does nothing else while it takes a batch."`
+	MessageMaxBytes  Bytes `split_words:"true" default:"64KiB" min:"1" max:"256MiB" desc:"Size of one message in its canonical form. Larger: 413."`
+	QueueMaxMessages int64 `split_words:"true" default:"100000" min:"1" max:"1000000000" desc:"Messages in a queue. A batch that does not fit in whole: 503."`
+	QueueMaxBytes    Bytes `split_words:"true" default:"64MiB" min:"1" max:"1024GiB" desc:"Size of a queue's messages in their canonical form. A batch that does not fit in whole: 503."`
+
+	Retention     time.Duration `split_words:"true" default:"336h" min:"100ms" max:"87600h" zero:"kept for ever" desc:"Age at which an unconfirmed message is dropped, counted and logged."`
+	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
+	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message is set aside as dead."`
+
+	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
+	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`
+
+	RequestTimeout time.Duration `split_words:"true" default:"30s" min:"100ms" max:"1h" desc:"The longest to receive a request's body, and the longest to write an answer. The wait of a long poll is not in it."`
+	DrainDelay     time.Duration `split_words:"true" default:"0s" min:"0s" max:"10m" desc:"How long a replica that was told to stop goes on serving, already not ready, so that load balancers notice."`
+	DrainTimeout   time.Duration `split_words:"true" default:"20s" min:"100ms" max:"10m" desc:"How long requests in flight then have to finish before they are cut."`
+}
+
+// Auth says who may use a channel.
+type Auth string
+
+// The values of [Auth].
+const (
+	AuthChannels Auth = "channels" // HTTP Basic with the channel's credentials
+	AuthNone     Auth = "none"     // everyone
+)
+
+// UnmarshalText accepts the values of [Auth] and nothing else.
+func (a *Auth) UnmarshalText(text []byte) error {
+	return oneOf(a, text, AuthChannels, AuthNone)
+}
+
+// LogFormat says how log lines are written.
+type LogFormat string
+
+// The values of [LogFormat].
+const (
+	LogJSON LogFormat = "json"
+	LogText LogFormat = "text"
+)
+
+// UnmarshalText accepts the values of [LogFormat] and nothing else.
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	return oneOf(f, text, LogJSON, LogText)
+}
+
+var errUnknownValue = errors.New("unknown value")
+
+func oneOf[T ~string](dst *T, text []byte, values ...T) error {
+	for _, v := range values {
+		if string(text) == string(v) {
+			*dst = v
+			return nil
+		}
+	}
+	return errUnknownValue
+}
+
+// Default returns the configuration that an empty environment would give. It
+// lacks what is required: [Config.RedisURL].
+func Default() Config {
+	var c Config
+	// No variable's name can hold a "=", so with this prefix envconfig finds
+	// none, and fills in the defaults.
+	if err := envconfig.Process("=", &c); err != nil {
+		panic("config: a default in the tags of Config is not valid: " + err.Error())
+	}
+	return c
+}
+
+// Load reads the configuration from the environment and validates it. The error
+// holds everything that is wrong, one line each, with the name of the variable,
+// the value it has (never a secret's), and what it may be. A variable that is
+// set but empty is wrong too, save for a secret: that is as if it were not set.
+func Load() (Config, error) {
+	var (
+		c        = Default()
+		values   = reflect.ValueOf(&c).Elem()
+		problems []error
+		raw      = map[string]string{}
+	)
+	for i, v := range Variables() {
+		value, set := os.LookupEnv(v.Name)
+		if !set || value == "" && v.Secret {
+			continue
+		}
+		raw[v.Name] = value
+		parsed, err := parse(values.Type().Field(i))
+		if err != nil {
+			problems = append(problems, v.problemf(value, "must be %s%s", v.Allowed, syntax(values.Type().Field(i).Type)))
+			continue // the default stays, and is not complained about
+		}
+		values.Field(i).Set(parsed)
+	}
+	problems = append(problems, c.check(raw)...)
+	problems = append(problems, unknown(os.Environ())...)
+	return c, errors.Join(problems...)
+}
+
+// parse has envconfig read one field from the environment. All of them at once
+// would stop at the first that is wrong.
+func parse(field reflect.StructField) (reflect.Value, error) {
+	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	if err := envconfig.Process(prefix, one.Interface()); err != nil {
+		return reflect.Value{}, err
+	}
+	return one.Elem().Field(0), nil
+}
+
+// Embedded says whether the Redis is to run inside the process.
+func (c Config) Embedded() bool { return c.RedisURL == EmbeddedRedis }

@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+// Options are the settings of the API. All are required.
+type Options struct {
+	Queues         *queue.Store
+	Limits         qst.Limits    // of what is pushed
+	PushMaxBytes   int64         // of a pushed body, after decompression
+	LongPollMax    time.Duration // the longest that a poll is held
+	RequestTimeout time.Duration // to receive a body; to send an answer
+	Version        string
+	Logger         *slog.Logger
+}
+
+// API answers HTTP requests. It starts out as starting: requests for channels
+// are answered 503 until Serve.
+type API struct {
+	opts  Options
+	log   *slog.Logger
+	phase atomic.Int32
+}
+
+// The phases of a replica's life, in order.
+const (
+	starting int32 = iota // Redis has not been found fit yet
+	serving
+	draining // told to stop: still answers, holds no poll, closes connections
+)
+
+// New returns an API.
+func New(opts Options) *API { return &API{opts: opts, log: opts.Logger} }
+
+// Serve lets requests for channels in.
+func (a *API) Serve() { a.phase.CompareAndSwap(starting, serving) }
+
+// Drain makes the replica not ready and tells each client that is answered from
+// then on to come back over a new connection.
+func (a *API) Drain() { a.phase.Store(draining) }
+
+// Public returns the handler of the public listener: the protocol.
+func (a *API) Public() http.Handler {
+	e := a.echo()
+	e.Any("/v2/channels/*", a.channel)
+	return e
+}
+
+// Internal returns the handler of the listener that no ingress reaches.
+func (a *API) Internal() http.Handler {
+	e := a.echo()
+	e.GET("/healthz", a.healthz)
+	e.GET("/readyz", a.readyz)
+	return e
+}
+
+func (a *API) echo() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = a.fail
+	e.Use(a.observe, middleware.RecoverWithConfig(middleware.RecoverConfig{
+		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
+			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
+			return err
+		},
+	}))
+	return e
+}
+
+// observe logs each request when it is complete.
+func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		if a.phase.Load() == draining {
+			c.Response().Header().Set("Connection", "close")
+		}
+		err := next(c)
+		if err != nil {
+			c.Error(err) // writes the answer: see fail
+		}
+		r, w := c.Request(), c.Response()
+		level := slog.LevelDebug
+		if w.Status >= http.StatusInternalServerError {
+			level = slog.LevelWarn
+		}
+		attrs := []slog.Attr{
+			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", w.Status),
+			slog.Duration("took", time.Since(start)),
+		}
+		if err != nil {
+			attrs = append(attrs, slog.Any("error", err))
+		}
+		a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+		return nil
+	}
+}
+
+// health is what /healthz and /readyz answer.
+type health struct {
+	Status  string `json:"status"`
+	Version string `json:"version"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+// healthz tells that the process lives. It asks nobody else: a replica is not
+// to be restarted because Redis is away.
+func (a *API) healthz(c echo.Context) error {
+	return c.JSON(http.StatusOK, health{Status: "ok", Version: a.opts.Version})
+}
+
+// readyz tells whether this replica should get requests.
+func (a *API) readyz(c echo.Context) error {
+	h := health{Status: "ready", Version: a.opts.Version}
+	switch a.phase.Load() {
+	case starting:
+		h.Status, h.Detail = "starting", "Redis has not answered yet"
+	case draining:
+		h.Status = "draining"
+	default:
+		if err := a.opts.Queues.Check(c.Request().Context()); err != nil {
+			a.log.WarnContext(c.Request().Context(), "not ready", "error", err)
+			h.Status, h.Detail = "not ready", explain(err).detail
+		}
+	}
+	if h.Status != "ready" {
+		return c.JSON(http.StatusServiceUnavailable, h)
+	}
+	return c.JSON(http.StatusOK, h)
+}

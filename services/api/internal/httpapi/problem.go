@@ -1,0 +1,129 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+// problem is what goes wrong with a request, as RFC 9457 writes it. As an error
+// its text is the detail.
+type problem struct {
+	status     int
+	detail     string        // in terms of the request, never of the inside
+	retryAfter time.Duration // 0: nothing is known
+}
+
+func (p problem) Error() string { return p.detail }
+
+var (
+	errStarting     = errors.New("the service is starting")
+	errBodyTooLarge = errors.New("the body is too large")
+	errBodyBroken   = errors.New("the body can't be decompressed")
+	errBodyCut      = errors.New("the body did not arrive")
+)
+
+// table maps errors to the statuses of the protocol ("Pushing: POST"): 4xx is
+// what can never be taken, and clients discard it; 5xx is what may pass, and they
+// try again. So nothing that may pass is a 4xx.
+//
+// With own, the error's own text is the detail: it speaks of the request.
+var table = []struct {
+	err        error
+	status     int
+	own        bool
+	detail     string
+	retryAfter time.Duration
+}{
+	{err: qst.ErrUnsupportedType, status: http.StatusUnsupportedMediaType, own: true},
+	{err: qst.ErrTooLarge, status: http.StatusRequestEntityTooLarge, own: true},
+	{err: errBodyTooLarge, status: http.StatusRequestEntityTooLarge, own: true},
+	{err: qst.ErrMalformed, status: http.StatusBadRequest, own: true},
+	{err: errBodyBroken, status: http.StatusBadRequest, own: true},
+	// Not 408 or 400: clients throw the batch away on those.
+	{err: errBodyCut, status: http.StatusServiceUnavailable, detail: "the body did not arrive whole, or not in time", retryAfter: time.Second},
+	{err: queue.ErrFull, status: http.StatusServiceUnavailable, detail: "the queue has no room for this batch; nothing of it was stored", retryAfter: 10 * time.Second},
+	{err: queue.ErrUnavailable, status: http.StatusServiceUnavailable, detail: "the storage can't be reached", retryAfter: 2 * time.Second},
+	{err: queue.ErrUnsuitable, status: http.StatusServiceUnavailable, detail: "the storage can't be used as it is", retryAfter: 10 * time.Second},
+	{err: errStarting, status: http.StatusServiceUnavailable, own: true, retryAfter: 2 * time.Second},
+}
+
+// explain turns an error into a problem.
+func explain(err error) problem {
+	var p problem
+	if errors.As(err, &p) {
+		return p
+	}
+	for _, row := range table {
+		if errors.Is(err, row.err) {
+			p = problem{status: row.status, detail: row.detail, retryAfter: row.retryAfter}
+			if row.own {
+				p.detail = err.Error()
+			}
+			return p
+		}
+	}
+	var h *echo.HTTPError // of Echo's router
+	if errors.As(err, &h) && h.Code < http.StatusInternalServerError {
+		return problem{status: h.Code, detail: http.StatusText(h.Code)}
+	}
+	return problem{status: http.StatusInternalServerError, detail: "something went wrong inside; it has been logged"}
+}
+
+// allowed are the methods of the protocol's URLs, for 405.
+const allowed = "GET, POST"
+
+// fail answers a request that ended in err. It is Echo's error handler.
+func (a *API) fail(err error, c echo.Context) {
+	w, r := c.Response(), c.Request()
+	if w.Committed {
+		return
+	}
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		// The client has gone: there is nobody to answer, and it is no error of ours.
+		w.Status = statusClientClosed
+		w.Committed = true
+		return
+	}
+	p := explain(err)
+	discard(r)
+	body, _ := json.Marshal(struct { // can't fail: strings and a number
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{http.StatusText(p.status), p.status, p.detail})
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	if p.status == http.StatusMethodNotAllowed {
+		h.Set("Allow", allowed)
+	}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())))
+	}
+	a.send(c, p.status, body)
+}
+
+// statusClientClosed stands in logs for a request whose client went away.
+const statusClientClosed = 499
+
+// send writes an answer, and gives up on a client that doesn't take it in time.
+func (a *API) send(c echo.Context, status int, body []byte) {
+	w := c.Response()
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(a.opts.RequestTimeout)) // only a test's recorder can't
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if c.Request().Method != http.MethodHead {
+		_, _ = w.Write(body) // fails if the client has gone: it will ask again
+	}
+	_ = rc.SetWriteDeadline(time.Time{}) // the connection's next request may be held for long
+}

@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+const (
+	defaultMax = 100  // messages in an answer
+	mostMax    = 1000 // that a client can ask for
+)
+
+// pull answers a GET; see "Pulling" in the protocol.
+func (a *API) pull(c echo.Context, n queue.Name) error {
+	r := c.Request()
+	q, err := parsePull(r, a.opts.LongPollMax)
+	if err != nil {
+		return err
+	}
+	d, err := a.opts.Queues.Pull(r.Context(), n, q.request)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set("Content-Type", q.format.MediaType())
+	h.Set("Cache-Control", "no-store")
+	if d.ETag != nil {
+		// ETag is how the header has always been written; Go would write Etag.
+		h["ETag"] = []string{d.ETag.String()}
+	}
+	if q.tagged {
+		h["QST-Confirmed"] = []string{strconv.Itoa(d.Confirmed)}
+	}
+	if a.phase.Load() == draining {
+		h.Set("Connection", "close") // the poll may have begun before
+	}
+	a.send(c, http.StatusOK, qst.Append(nil, q.format, d.Messages))
+	return nil
+}
+
+// pullQuery is what a GET asks for.
+type pullQuery struct {
+	format  qst.Format
+	request queue.Request
+	tagged  bool // it brought an ETag, whatever that was
+}
+
+// parsePull reads a pull's parameters. An unknown one is ignored; a known one
+// with a value it can't have is a problem that names it.
+func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
+	params := parseQuery(r.URL.RawQuery)
+	q := pullQuery{format: accepted(r.Header.Values("Accept")), request: queue.Request{Max: defaultMax}}
+
+	if v, ok := params["format"]; ok {
+		switch v {
+		case "xml":
+			q.format = qst.XML
+		case "json":
+			q.format = qst.JSON
+		default:
+			return q, badParameter("format", v, "xml or json")
+		}
+	}
+	if v, ok := params["max"]; ok {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if !digits(v) || err == nil && n == 0 {
+			return q, badParameter("max", v, "a whole number from 1")
+		}
+		q.request.Max = mostMax
+		if err == nil && n < mostMax { // an error here: more than fits
+			q.request.Max = int(n)
+		}
+	}
+	// Spread, so that polls that began together don't come back together.
+	wait := longest - rand.N(longest/10+1) //nolint:gosec // no secret
+	if v, ok := params["wait"]; ok {
+		whole, fraction, _ := strings.Cut(v, ".")
+		seconds, err := strconv.ParseFloat(v, 64)
+		if !digits(whole) || fraction != "" && !digits(fraction) || err != nil {
+			return q, badParameter("wait", v, "a number of seconds")
+		}
+		if seconds < wait.Seconds() {
+			wait = time.Duration(seconds * float64(time.Second))
+		}
+	}
+	switch v, ok := params["long-polling"]; {
+	case !ok || v == "false":
+	case v == "true":
+		q.request.Wait = wait
+	default:
+		return q, badParameter("long-polling", v, "true or false")
+	}
+
+	tags := r.Header.Values("If-None-Match")
+	if v, ok := params["etag"]; ok {
+		tags = []string{v}
+	}
+	for _, list := range tags {
+		for tag := range strings.SplitSeq(list, ",") { // If-None-Match takes a list
+			q.tagged = q.tagged || strings.TrimSpace(tag) != ""
+			if etag, ok := qst.ParseETag(tag); ok {
+				q.request.ETag = &etag
+			}
+		}
+	}
+	return q, nil
+}
+
+func badParameter(name, value, allowed string) problem {
+	return problem{status: http.StatusBadRequest, detail: fmt.Sprintf("parameter %s: %.64q is not %s", name, value, allowed)}
+}
+
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// parseQuery reads the first value of each parameter. What can't be decoded is
+// taken as it stands (net/url would drop it): an ETag that something on the way
+// mangled is no error.
+func parseQuery(raw string) map[string]string {
+	params := make(map[string]string)
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name = unescape(name)
+		if _, again := params[name]; !again {
+			params[name] = unescape(value)
+		}
+	}
+	return params
+}
+
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// accepted returns the format that Accept prefers of the two, or XML if it names
+// neither (RFC 9110, 12.5.1). Of two that are as welcome, the first one.
+func accepted(headers []string) qst.Format {
+	best, bestQ := qst.XML, 0.0
+	for _, header := range headers {
+		for part := range strings.SplitSeq(header, ",") {
+			mediaType, params, err := mime.ParseMediaType(part)
+			if err != nil {
+				continue
+			}
+			f, _, err := qst.ParseMediaType(mediaType)
+			if err != nil {
+				continue
+			}
+			quality := 1.0
+			if v, ok := params["q"]; ok {
+				if quality, err = strconv.ParseFloat(v, 64); err != nil {
+					continue
+				}
+			}
+			if quality > bestQ {
+				best, bestQ = f, quality
+			}
+		}
+	}
+	return best
+}

@@ -1,0 +1,133 @@
+package httpapi
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+// push answers a POST; see "Pushing" in the protocol.
+func (a *API) push(c echo.Context, n queue.Name) error {
+	r := c.Request()
+	body, err := a.body(c)
+	if err != nil {
+		return err
+	}
+	format, charset, err := contentType(r, body)
+	if err != nil {
+		return err
+	}
+	batch, err := qst.Decode(format, charset, body, a.opts.Limits)
+	if err != nil {
+		return err
+	}
+	result, err := a.opts.Queues.Push(r.Context(), n, batch)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set("Content-Type", format.MediaType())
+	h.Set("Cache-Control", "no-store")
+	a.send(c, http.StatusOK, qst.AppendResult(nil, format, result))
+	return nil
+}
+
+// contentType tells a body's format and charset: what its header says, or
+// without one what its first byte says.
+func contentType(r *http.Request, body []byte) (f qst.Format, charset string, err error) {
+	if header := r.Header.Get("Content-Type"); header != "" {
+		return qst.ParseMediaType(header)
+	}
+	f, err = qst.Sniff(body)
+	return f, "", err
+}
+
+// body reads and decompresses a request's body, in the time and size it may take.
+func (a *API) body(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	rc := http.NewResponseController(c.Response())
+	_ = rc.SetReadDeadline(time.Now().Add(a.opts.RequestTimeout)) // only a test's recorder can't
+	// The deadline must not outlive the body: it would end the server's watch for a
+	// client that goes away.
+	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+
+	tooLarge := fmt.Errorf("%w: more than %d bytes", errBodyTooLarge, a.opts.PushMaxBytes)
+	wire := &wireReader{r: io.LimitReader(r.Body, a.opts.PushMaxBytes+gzipOverhead)}
+	var plain io.Reader = wire
+	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
+	case "", "identity":
+		if r.ContentLength > a.opts.PushMaxBytes {
+			return nil, tooLarge
+		}
+	case "gzip", "x-gzip":
+		gz, err := gzip.NewReader(wire)
+		if err != nil {
+			return nil, wire.explain(err)
+		}
+		plain = gz
+	default:
+		c.Response().Header().Set("Accept-Encoding", "gzip")
+		return nil, fmt.Errorf("%w: Content-Encoding %.64q; gzip is understood", qst.ErrUnsupportedType, encoding)
+	}
+	// One byte more than allowed tells too large from just right.
+	body, err := io.ReadAll(io.LimitReader(plain, a.opts.PushMaxBytes+1))
+	if int64(len(body)) > a.opts.PushMaxBytes {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, wire.explain(err)
+	}
+	return body, nil
+}
+
+// wireReader reads what comes over the connection, and remembers how that failed.
+type wireReader struct {
+	r   io.Reader
+	err error
+}
+
+func (w *wireReader) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
+}
+
+// explain tells a connection that failed, after which the same batch may well get
+// through, from a body that is wrong and stays so.
+func (w *wireReader) explain(err error) error {
+	if w.err != nil {
+		return fmt.Errorf("%w: %w", errBodyCut, w.err)
+	}
+	return fmt.Errorf("%w: %w", errBodyBroken, err)
+}
+
+// gzipOverhead is more than gzip adds to what it can't compress (RFC 1952: header
+// and trailer, with a file name perhaps; RFC 1951: 5 bytes a block).
+const gzipOverhead = 64 << 10
+
+// discardMost bounds what is read of a body that nobody wants.
+const discardMost = 64 << 20
+
+// discard reads what is left of a request's body. A client that is still sending
+// when the connection closes may never see the answer, and would send what can
+// never be taken again and again.
+func discard(r *http.Request) {
+	if r.Body == nil || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		return // it waits for a word before it sends
+	}
+	_, err := io.Copy(io.Discard, io.LimitReader(r.Body, discardMost))
+	if err != nil && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		return // gone, or too slow: it has had its chance
+	}
+}

@@ -1,0 +1,132 @@
+package queue
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+)
+
+// Kind tells a channel's queues apart; see "URLs" in the protocol.
+type Kind string
+
+// The queues a channel can have.
+const (
+	Inbound  Kind = "inbound"  // from the gateway to the application
+	Outbound Kind = "outbound" // from the application to the gateway
+	Mailbox  Kind = "mailbox"  // the one-queue case
+)
+
+// Name names one queue of one channel.
+//
+// The channel has been checked by the caller: none of its characters is a
+// colon or a brace, so that a key can be taken apart again and the hash tag is
+// the only one in it.
+type Name struct {
+	Channel string
+	Kind    Kind
+}
+
+// String returns "channel:kind", which is also the queue's name in sorted sets.
+func (n Name) String() string { return n.Channel + ":" + string(n.Kind) }
+
+// layout builds the keys of all partitions.
+type layout struct {
+	prefix string
+	tags   []string // one hash tag a partition
+}
+
+// slots is the number of hash slots of a Redis Cluster.
+const slots = 16384
+
+// newLayout chooses a hash tag for each partition, so that partition i lies in
+// the middle of the i-th of n equal ranges of slots: any number of shards, each
+// with its equal range, gets its even share of the partitions.
+//
+// The tags are part of the data's layout: for a given n they never change.
+func newLayout(prefix string, n int) layout {
+	l := layout{prefix: prefix, tags: make([]string, n)}
+	wanted := make(map[uint16]int, n)
+	for i := range n {
+		wanted[uint16(i*slots/n+slots/n/2)] = i
+	}
+	for candidate := uint64(0); len(wanted) > 0; candidate++ {
+		tag := strconv.FormatUint(candidate, 36)
+		slot := crc16(tag) % slots
+		if i, ok := wanted[slot]; ok {
+			l.tags[i] = tag
+			delete(wanted, slot)
+		}
+	}
+	return l
+}
+
+// partition returns the partition of a channel: all queues of a channel are in
+// the same one.
+func (l layout) partition(channel string) int {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(channel)) // a hash never fails
+	return int(h.Sum64() % uint64(len(l.tags)))
+}
+
+// queueKeys are the keys of one queue.
+type queueKeys struct {
+	partition int
+	stream    string // stream: one entry a message, {log offset: canonical JSON}
+	meta      string // hash: epoch, log offsets, last delivered, last push and pull
+	waiter    string // string, expires: the poll that waits here
+	dead      string // stream: messages set aside
+	channels  string // sorted set: the partition's channels
+	oldest    string // sorted set: the partition's queues that hold messages, by their first one's time
+	wakes     string // prefix of the wake streams of the partition
+}
+
+func (l layout) queue(n Name) queueKeys {
+	p := l.partition(n.Channel)
+	stream := fmt.Sprintf("%s:{%s}:q:%s", l.prefix, l.tags[p], n)
+	return queueKeys{
+		partition: p,
+		stream:    stream,
+		meta:      stream + ":meta",
+		waiter:    stream + ":waiter",
+		dead:      stream + ":dead",
+		channels:  fmt.Sprintf("%s:{%s}:channels", l.prefix, l.tags[p]),
+		oldest:    l.oldest(p),
+		wakes:     fmt.Sprintf("%s:{%s}:wake:", l.prefix, l.tags[p]),
+	}
+}
+
+// seen returns the set of digests of the messages that the queue took in the
+// n-th deduplication window.
+func (k queueKeys) seen(n int64) string {
+	return k.stream + ":seen:" + strconv.FormatInt(n, 10)
+}
+
+func (l layout) oldest(partition int) string {
+	return fmt.Sprintf("%s:{%s}:oldest", l.prefix, l.tags[partition])
+}
+
+// wake returns the stream that tells a replica which of its polls of a
+// partition have something to read.
+func (l layout) wake(partition int, replica string) string {
+	return fmt.Sprintf("%s:{%s}:wake:%s", l.prefix, l.tags[partition], replica)
+}
+
+// stored is the hash that says how the data is laid out.
+func (l layout) stored() string { return l.prefix + ":layout" }
+
+// crc16 is the checksum that Redis Cluster takes a key's slot from
+// (CRC-16/XMODEM; Redis Cluster specification, appendix A).
+func crc16(s string) uint16 {
+	var crc uint16
+	for i := range len(s) {
+		crc ^= uint16(s[i]) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return crc
+}

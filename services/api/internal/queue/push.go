@@ -1,0 +1,126 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+)
+
+// Push puts a batch into a queue, in order: every message of it, or none. What
+// the queue took before, within the deduplication window, is counted and not
+// stored again; see "Sent again" in the protocol. When Push returns without an
+// error the messages are stored, as durably as Redis is set up to be, and a poll
+// that waits for them has been told.
+//
+// A message without an id gets one, one without a time the present one: batch is
+// changed.
+//
+// It returns ErrFull or ErrUnavailable.
+func (s *Store) Push(ctx context.Context, n Name, batch []qst.Message) (qst.Result, error) {
+	if len(batch) == 0 {
+		return qst.Result{}, nil
+	}
+	now := time.Now()
+	k := s.layout.queue(n)
+
+	var window, seenTTL int64
+	if s.opts.DedupWindow > 0 {
+		window = now.UnixNano() / int64(s.opts.DedupWindow)
+		seenTTL = max(1, 2*s.opts.DedupWindow.Milliseconds())
+	}
+	keys := []string{k.stream, k.meta, k.waiter, k.channels, k.oldest, k.seen(window), k.seen(window - 1)}
+	args := make([]any, 0, 8+2*len(batch))
+	args = append(args, s.opts.QueueMaxMessages, s.opts.QueueMaxBytes, s.opts.Retention.Milliseconds(),
+		seenTTL, newEpoch(), n.Channel, n.String(), k.wakes)
+	for i := range batch {
+		m := &batch[i]
+		var digest []byte
+		if m.ID != "" {
+			// Before anything is added: what counts is what the sender gave.
+			d := m.Digest()
+			digest = d[:]
+		}
+		if err := complete(m, now); err != nil {
+			return qst.Result{}, err
+		}
+		args = append(args, digest, m.AppendCanonical(nil))
+	}
+
+	reply, err := s.run(ctx, s.scripts.push, keys, args, s.opts.MinReplicas)
+	if err != nil {
+		return qst.Result{}, unavailable(err)
+	}
+	r := fields(reply)
+	s.logDropped(ctx, n, r.int(3), 0)
+	if r.int(0) == 0 {
+		return qst.Result{}, ErrFull
+	}
+	return qst.Result{Accepted: r.int(1), Duplicates: r.int(2)}, nil
+}
+
+// complete gives a message what its sender left out: an id and a time.
+func complete(m *qst.Message, now time.Time) error {
+	if m.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("making an id: %w", err)
+		}
+		m.ID = id.String()
+		m.Present &^= qst.FieldID
+	}
+	if !m.Has(qst.FieldWhen) {
+		m.When = now.UTC().Format(time.RFC3339)
+	}
+	return nil
+}
+
+// logDropped says what a queue lost by its own rules: an operator must be able
+// to find it.
+func (s *Store) logDropped(ctx context.Context, n Name, expired, setAside int) {
+	if expired > 0 {
+		s.log.WarnContext(ctx, "messages older than the retention were dropped",
+			"channel", n.Channel, "queue", n.Kind, "messages", expired, "retention", s.opts.Retention)
+	}
+	if setAside > 0 {
+		s.log.WarnContext(ctx, "messages were set aside after too many deliveries",
+			"channel", n.Channel, "queue", n.Kind, "messages", setAside, "deliveries", s.opts.MaxDeliveries)
+	}
+}
+
+// fields reads a script's answer: positions are as the script's header says.
+// What is not there, or of another type, reads as zero.
+type fields []any
+
+func (f fields) int(i int) int {
+	if i >= len(f) {
+		return 0
+	}
+	n, _ := f[i].(int64)
+	return int(n)
+}
+
+func (f fields) string(i int) string {
+	if i >= len(f) {
+		return ""
+	}
+	switch v := f[i].(type) {
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	}
+	return ""
+}
+
+func (f fields) slice(i int) fields {
+	if i >= len(f) {
+		return nil
+	}
+	l, _ := f[i].([]any)
+	return l
+}

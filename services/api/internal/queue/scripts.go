@@ -1,0 +1,121 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // Redis names a script by its SHA-1
+	_ "embed"
+	"encoding/hex"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var (
+	//go:embed lua/shared.lua
+	sharedLua string
+	//go:embed lua/push.lua
+	pushLua string
+	//go:embed lua/pull.lua
+	pullLua string
+	//go:embed lua/expire.lua
+	expireLua string
+	//go:embed lua/leave.lua
+	leaveLua string
+)
+
+// script is a Lua script and the digest by which Redis knows it once loaded.
+type script struct{ source, sha string }
+
+func newScript(source string) script {
+	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
+	return script{source: source, sha: hex.EncodeToString(sum[:])}
+}
+
+// scripts are the package's Lua scripts.
+type scripts struct{ push, pull, expire, leave script }
+
+func newScripts() scripts {
+	return scripts{
+		push:   newScript(sharedLua + pushLua),
+		pull:   newScript(sharedLua + pullLua),
+		expire: newScript(sharedLua + expireLua),
+		leave:  newScript(leaveLua),
+	}
+}
+
+// load puts every script into the script cache of every node behind rdb: one
+// that Redis can't compile is an error here, not at a client's expense.
+func (s scripts) load(ctx context.Context, rdb redis.UniversalClient) error {
+	for _, sc := range []script{s.push, s.pull, s.expire, s.leave} {
+		if err := rdb.ScriptLoad(ctx, sc.source).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// once is a command that go-redis must never send a second time by itself: when
+// an answer was lost the script may have run, and only the client, who sends a
+// batch again with the same ids, can tell the service what is a repetition.
+type once struct{ *redis.Cmd }
+
+// NoRetry is asked by go-redis after an error.
+func (once) NoRetry() bool { return true }
+
+// run runs a script by its digest, and with its source if Redis has lost it
+// (SCRIPT FLUSH, a restart, a fail-over). It ends within Options.Timeout.
+//
+// With replicas > 0 it also waits until that many replicas have the script's
+// writes (WAIT), and returns errReplicas if they don't in time.
+//
+// What runs is not cut short when ctx is cancelled, only bounded: a client that
+// goes away must not cost a connection, nor leave in doubt what was stored.
+func (s *Store) run(ctx context.Context, sc script, keys []string, args []any, replicas int) ([]any, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout)
+	defer cancel()
+	reply, err := s.eval(ctx, "evalsha", sc.sha, keys, args, replicas)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply, err = s.eval(ctx, "eval", sc.source, keys, args, replicas)
+	}
+	return reply, err
+}
+
+func (s *Store) eval(ctx context.Context, command, body string, keys []string, args []any, replicas int) ([]any, error) {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(all, command, body, len(keys))
+	for _, k := range keys {
+		all = append(all, k)
+	}
+	cmd := once{redis.NewCmd(ctx, append(all, args...)...)}
+	cmd.SetFirstKeyPos(3)
+	if replicas == 0 {
+		_ = s.rdb.Process(ctx, cmd) // the error is the command's, too
+		return cmd.Slice()
+	}
+
+	// WAIT speaks of the writes of its own connection: the script and it go
+	// through one, in one round trip.
+	var node redis.Cmdable = s.rdb
+	if cluster, ok := s.rdb.(*redis.ClusterClient); ok {
+		master, err := cluster.MasterForKey(ctx, keys[0])
+		if err != nil {
+			return nil, err
+		}
+		node = master
+	}
+	pipe := node.Pipeline()
+	_ = pipe.Process(ctx, cmd) // only queues it
+	wait := pipe.Do(ctx, "wait", replicas, (s.opts.Timeout / 2).Milliseconds())
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	reply, err := cmd.Slice()
+	if err != nil {
+		return nil, err
+	}
+	have, err := wait.Int64()
+	if err != nil {
+		return nil, err
+	}
+	if have < int64(replicas) {
+		return nil, errReplicas
+	}
+	return reply, nil
+}

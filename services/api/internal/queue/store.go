@@ -1,0 +1,114 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+)
+
+// What Push, Pull and Check return, beside errors of the context. Each may pass:
+// the caller's client is to try again.
+var (
+	// ErrFull: the queue has no room for the whole batch. Nothing was stored.
+	ErrFull = errors.New("queue is full")
+	// ErrUnavailable: Redis can't be reached, or can't do it now. Whether a push
+	// was stored is not known.
+	ErrUnavailable = errors.New("storage is unavailable")
+
+	errReplicas = errors.New("too few Redis replicas have the write")
+)
+
+// ErrUnsuitable is returned by [Store.Prepare] for a Redis that must not be used
+// as it is: it would lose messages, or holds data in another layout.
+var ErrUnsuitable = errors.New("this Redis can't be used")
+
+// Options are a store's settings. All are required but where it is said.
+type Options struct {
+	Prefix     string // of every key
+	Partitions int    // part of the data's layout
+	Embedded   bool   // Redis is the in-process one: there is nothing to verify
+
+	QueueMaxMessages int64         // per queue
+	QueueMaxBytes    int64         // per queue, canonical form
+	PullMaxBytes     int64         // per answer, canonical form; one message always goes
+	Retention        time.Duration // 0: for ever
+	DedupWindow      time.Duration // 0: no deduplication
+	MaxDeliveries    int           // 0: as often as it takes
+	MaxPolls         int           // polls held by this replica
+	MinReplicas      int           // Redis replicas that must have a push; 0: none
+	Timeout          time.Duration // of one step in Redis
+
+	Logger *slog.Logger
+}
+
+// Store is the queues of one replica of the service. Its methods may be called
+// concurrently. [Store.Run] must be running for polls to be woken.
+type Store struct {
+	rdb     redis.UniversalClient // pushes and pulls
+	waiting redis.UniversalClient // blocked reads of wake streams, and nothing else
+	opts    Options
+	layout  layout
+	scripts scripts
+	log     *slog.Logger
+
+	replica  string // new at every start: wake streams outlive their replica for a while
+	polls    *polls
+	readers  []*reader // one a partition
+	again    chan struct{}
+	draining chan struct{}
+	drained  atomic.Bool
+}
+
+// New makes a store on two clients of the same Redis: rdb for pushes and pulls,
+// waiting for blocked reads, of which there is one a partition. The caller
+// closes both, after Run has returned.
+func New(rdb, waiting redis.UniversalClient, opts Options) *Store {
+	s := &Store{
+		rdb:      rdb,
+		waiting:  waiting,
+		opts:     opts,
+		layout:   newLayout(opts.Prefix, opts.Partitions),
+		scripts:  newScripts(),
+		log:      opts.Logger,
+		replica:  uuid.NewString(),
+		polls:    newPolls(opts.MaxPolls),
+		again:    make(chan struct{}, lookAgainAtOnce),
+		draining: make(chan struct{}),
+	}
+	for p := range opts.Partitions {
+		s.readers = append(s.readers, &reader{store: s, partition: p, key: s.layout.wake(p, s.replica)})
+	}
+	return s
+}
+
+// Run reads the wake streams and drops what is over its age, until ctx ends. It
+// returns when all its goroutines have ended; Redis being away doesn't end them.
+func (s *Store) Run(ctx context.Context) {
+	var g errgroup.Group
+	for _, r := range s.readers {
+		g.Go(func() error { r.run(ctx); return nil })
+	}
+	g.Go(func() error { s.sweep(ctx); return nil })
+	_ = g.Wait() // none of them fails
+}
+
+// Drain answers every poll that is held, empty, and holds none from then on. It
+// returns at once.
+func (s *Store) Drain() {
+	if s.drained.CompareAndSwap(false, true) {
+		close(s.draining)
+	}
+}
+
+// Polls returns how many polls this replica holds.
+func (s *Store) Polls() int { return s.polls.len() }
+
+// unavailable wraps an error of Redis, so that callers need not know Redis's.
+func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }

@@ -1,0 +1,69 @@
+package queue
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// sweepEvery is how often a replica drops what is over its age from queues that
+	// nobody touches; pushes and pulls do it for theirs.
+	sweepEvery = time.Minute
+	// sweepBatch bounds how many queues one read names.
+	sweepBatch = 100
+)
+
+// sweep drops what is over its age, until ctx ends. Every replica does: it is
+// one cheap read a partition when there is nothing to drop, and needs no leader.
+func (s *Store) sweep(ctx context.Context) {
+	if s.opts.Retention <= 0 {
+		return
+	}
+	for {
+		sleep(ctx, sweepEvery/2+rand.N(sweepEvery)) //nolint:gosec // spread, no secret
+		for p := range s.opts.Partitions {
+			if ctx.Err() != nil {
+				return
+			}
+			if err := s.sweepPartition(ctx, p); err != nil {
+				s.log.WarnContext(ctx, "dropping messages over their age", "partition", p, "error", err)
+				break // Redis is away, most likely: next time
+			}
+		}
+	}
+}
+
+func (s *Store) sweepPartition(ctx context.Context, partition int) error {
+	key := s.layout.oldest(partition)
+	for ctx.Err() == nil {
+		due, err := s.rdb.ZRangeByScore(ctx, key, &redis.ZRangeBy{
+			Min: "-inf", Max: strconv.FormatInt(time.Now().Add(-s.opts.Retention).UnixMilli()-1, 10), Count: sweepBatch,
+		}).Result()
+		if err != nil {
+			return err
+		}
+		dropped := 0
+		for _, member := range due {
+			channel, kind, _ := strings.Cut(member, ":")
+			n := Name{Channel: channel, Kind: Kind(kind)}
+			k := s.layout.queue(n)
+			reply, err := s.run(ctx, s.scripts.expire, []string{k.stream, k.meta, k.oldest},
+				[]any{s.opts.Retention.Milliseconds(), member}, 0)
+			if err != nil {
+				return err
+			}
+			expired := fields(reply).int(0)
+			s.logDropped(ctx, n, expired, 0)
+			dropped += expired
+		}
+		if len(due) < sweepBatch || dropped == 0 {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+// Package redistest starts real Redis servers that a test controls: it can kill
+// them, freeze them, fill them, start them again, and join them into a cluster.
+//
+// The program is redis-server from the PATH, or what QST_TEST_REDIS_SERVER names
+// (another version, or valkey-server).
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// patience bounds every wait for a server; far above what one takes on a busy machine.
+const patience = 30 * time.Second
+
+// Server is one redis-server process.
+type Server struct {
+	Addr string
+
+	tb   testing.TB
+	port int
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when cmd has ended
+}
+
+// Start starts a server on a free port of the loopback interface, with an
+// append-only file in a directory of the test's; args are added to its command
+// line and win. It is stopped when the test ends.
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, dir: tb.TempDir(), args: args}
+	tb.Cleanup(func() { s.Kill() })
+	for range 5 {
+		s.port = freePort(tb)
+		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
+		if s.start() == nil {
+			return s
+		}
+	}
+	log, _ := os.ReadFile(filepath.Join(s.dir, "redis.log"))
+	tb.Fatalf("redis-server does not start (is it installed? .ci/install redis-server):\n%s", log)
+	return nil
+}
+
+// URL is what QST_REDIS_URL takes.
+func (s *Server) URL() string { return "redis://" + s.Addr + "/0" }
+
+// Client returns a client of the server, closed when the test ends.
+func (s *Server) Client() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: s.Addr})
+	s.tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Restart starts a server that was killed or stopped, on its old port and data.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	if err := s.start(); err != nil {
+		s.tb.Fatalf("redis-server does not start again: %v", err)
+	}
+}
+
+// Kill ends the server at once (SIGKILL) and waits until it is gone.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Shutdown ends the server in order (SIGTERM): it writes what it persists first.
+func (s *Server) Shutdown() { s.end(syscall.SIGTERM) }
+
+// Freeze stops the process without ending it (SIGSTOP): connections stay, nothing answers.
+func (s *Server) Freeze() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *Server) Thaw() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+
+func (s *Server) end(sig syscall.Signal) {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(sig)
+	_ = s.cmd.Process.Signal(syscall.SIGCONT) // it may be frozen
+	<-s.done
+	s.cmd = nil
+}
+
+func (s *Server) start() error {
+	program := os.Getenv("QST_TEST_REDIS_SERVER")
+	if program == "" {
+		program = "redis-server"
+	}
+	args := append([]string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "redis.log"),
+		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+	}, s.args...)
+	cmd := exec.Command(program, args...) //nolint:gosec,noctx // the test says what to run, and ends it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		s.tb.Fatalf("starting %s: %v (install it with .ci/install redis-server)", program, err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = cmd.Wait() }()
+	s.cmd, s.done = cmd, done
+
+	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return until(ctx, func() error {
+		select {
+		case <-done:
+			return errEnded
+		default:
+		}
+		return c.Ping(ctx).Err()
+	})
+}
+
+var errEnded = errors.New("the process ended")
+
+// until calls f until it returns nil, or the process ended, or ctx does.
+func until(ctx context.Context, f func() error) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil || errors.Is(err, errEnded) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// StartCluster starts n servers and joins them into a Redis Cluster of n masters.
+func StartCluster(tb testing.TB, n int, args ...string) []*Server {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	servers := make([]*Server, n)
+	for i := range servers {
+		bus := strconv.Itoa(freePort(tb))
+		servers[i] = Start(tb, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000"}, args...)...)
+		from, to := i*16384/n, (i+1)*16384/n-1
+		c := servers[i].Client()
+		if err := c.Do(ctx, "cluster", "addslotsrange", from, to).Err(); err != nil {
+			tb.Fatalf("giving slots to %s: %v", servers[i].Addr, err)
+		}
+		if i > 0 {
+			host, port, _ := net.SplitHostPort(servers[0].Addr)
+			if err := c.Do(ctx, "cluster", "meet", host, port, servers[0].busPort()).Err(); err != nil {
+				tb.Fatalf("joining %s: %v", servers[i].Addr, err)
+			}
+		}
+	}
+	for _, s := range servers {
+		c := s.Client()
+		err := until(ctx, func() error {
+			info, err := c.ClusterInfo(ctx).Result()
+			if err != nil {
+				return err
+			}
+			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(n)) {
+				return errors.New(info)
+			}
+			return nil
+		})
+		if err != nil {
+			tb.Fatalf("the cluster does not form: %v", err)
+		}
+	}
+	return servers
+}
+
+func (s *Server) busPort() string {
+	for i, a := range s.args {
+		if a == "--cluster-port" {
+			return s.args[i+1]
+		}
+	}
+	return ""
+}
+
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+}
