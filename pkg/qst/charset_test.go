@@ -127,6 +127,7 @@ func TestCharsetErrors(t *testing.T) {
 			`half a surrogate pair in UTF-16 (line 1, column 12)`},
 		{"only a mark", "", []byte("\xfe\xff"), ErrMalformed, `the body is empty`},
 		{"UTF-16 named, UTF-8 sent", "utf-16", []byte("<messages/> "), ErrMalformed, `expected <, found "㱭" (line 1, column 1)`},
+		{"UTF-8 named, UTF-16 sent", "utf-8", utf16Bytes(be, "<messages/>"), ErrMalformed, `XML does not allow U+0000 (line 1, column 1)`},
 		{"control character", "iso-8859-1", []byte("<messages>\x01</messages>"), ErrMalformed, `XML does not allow U+0001 (line 1, column 11)`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -279,7 +279,7 @@ func (d *jsonDecoder) property(m *Message, name string) error {
 		return err
 	}
 	p.Values = d.lastValues(first)
-	m.Properties = append(m.Properties, p)
+	addProperty(m, p)
 	return nil
 }
 

@@ -64,6 +64,9 @@ func TestLimits(t *testing.T) {
 		{"empty array is the 64th", JSON, jsonProps(63)[:len(jsonProps(63))-1] + `,"e":[]}`, Limits{}, nil, ""},
 		{"empty array is the 65th", JSON, jsonProps(64)[:len(jsonProps(64))-1] + `,"e":[]}`, Limits{}, ErrMalformed, tooMuch},
 		{"value after an empty array is the 65th", JSON, `{"e":[],` + jsonProps(64)[1:], Limits{}, ErrMalformed, tooMuch},
+		{"string after an empty array is the 65th", JSON, `{"to":"1","e":[],"p":[""` + rep(`,""`, 63) + `]}`, Limits{}, ErrMalformed, tooMuch},
+		{"boolean after an empty array is the 65th", JSON, `{"to":"1","e":[],"p":[true` + rep(`,true`, 63) + `]}`, Limits{}, ErrMalformed, tooMuch},
+		{"empty arrays are counted per message", JSON, `[` + rep(`{"to":"1","a":[]},`, 100) + jsonProps(64) + `]`, Limits{}, nil, ""},
 		{"nulls do not count", JSON, `{"n1":null,"n2":null,` + jsonProps(64)[1:], Limits{}, nil, ""},
 		{"64 properties", XML, message(rep(`<property name="a" value="1"/>`, 64)), Limits{}, nil, ""},
 		{"65 properties", XML, message(rep(`<property name="a" value="1"/>`, 65)), Limits{}, ErrMalformed, tooMuch},
@@ -121,6 +124,7 @@ func TestLimits(t *testing.T) {
 func TestMessageSizeIsExact(t *testing.T) {
 	for _, body := range []string{
 		`{"to":"1"}`, `{"id":"","from":"","to":"1","when":"","subject":"","body":""}`, `{"to":"\u0000\u001f\"\\\n","p":[],"":[1,true,"x\u0001"],"q":-1e5}`,
+		`{"to":"` + strings.Repeat(`\u0001`, 50) + `"}`, `{"to":"1","` + strings.Repeat(`\"`, 50) + `":["` + strings.Repeat(`\u0000`, 50) + `"]}`,
 		`{"body":"é😀\ud800\uffff","a":"","b":"","c":[""],"d":["",""]}`,
 	} {
 		m := decode(t, JSON, body)

@@ -62,6 +62,26 @@ func (s *scanner) space() {
 	}
 }
 
+// byteSet is a set of bytes.
+type byteSet [256]bool
+
+func newByteSet(members string) byteSet {
+	var set byteSet
+	for i := range len(members) {
+		set[members[i]] = true
+	}
+	return set
+}
+
+// skip returns the index of the first byte of data that is in set, from index i on;
+// len(data) if there is none. Decoding spends much of its time here.
+func skip(data []byte, i int, set *byteSet) int {
+	for i < len(data) && !set[data[i]] {
+		i++
+	}
+	return i
+}
+
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 // peek returns the byte at pos, 0 at the end of the document.
@@ -134,8 +154,23 @@ func (s *scanner) addValue(kind Kind, text []byte, used int) error {
 	if err := s.checkCount(len(s.values) + used + 1); err != nil {
 		return err
 	}
+	if s.values == nil {
+		s.values = make([]Value, 0, usualProperties)
+	}
 	s.values = append(s.values, Value{Kind: kind, Text: string(text)})
 	return s.grow(len(text))
+}
+
+// usualProperties is how many properties a message gets room for with its
+// first one. Few have more.
+const usualProperties = 4
+
+// addProperty adds a property to the message.
+func addProperty(m *Message, p Property) {
+	if m.Properties == nil {
+		m.Properties = make([]Property, 0, usualProperties)
+	}
+	m.Properties = append(m.Properties, p)
 }
 
 func (s *scanner) checkCount(n int) error {

@@ -267,7 +267,7 @@ attributes:
 	if !hasValue {
 		return d.refuse("property %s lacks its attribute \"value\"", quote(name))
 	}
-	m.Properties = append(m.Properties, Property{Name: name, Values: d.lastValues(first)})
+	addProperty(m, Property{Name: name, Values: d.lastValues(first)})
 	return nil
 }
 

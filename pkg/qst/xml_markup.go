@@ -99,6 +99,13 @@ func (d *xmlDecoder) attribute(tag string) (name []byte, end attributeEnd, err e
 	return name, attributeFound, nil
 }
 
+// The characters that may not stand for themselves in text and in attribute
+// values.
+var (
+	textSpecial      = newByteSet("<&\r]")
+	attributeSpecial = newByteSet("<&\r\"'")
+)
+
 // attributeValue reads = and the value of an attribute whose name was just
 // read. The result is valid until the next call of this or of text.
 func (d *xmlDecoder) attributeValue() ([]byte, error) {
@@ -114,7 +121,11 @@ func (d *xmlDecoder) attributeValue() ([]byte, error) {
 	}
 	d.pos++
 	t := d.beginText()
-	for d.pos < len(d.data) {
+	for {
+		d.pos = skip(d.data, d.pos, &attributeSpecial)
+		if d.pos == len(d.data) {
+			return nil, d.fail("an attribute's value does not end")
+		}
 		switch c := d.data[d.pos]; c {
 		case quotation:
 			value := t.end(d)
@@ -126,11 +137,10 @@ func (d *xmlDecoder) attributeValue() ([]byte, error) {
 			if err := t.special(d, c); err != nil {
 				return nil, err
 			}
-		default:
+		default: // the other quotation mark
 			d.pos++
 		}
 	}
-	return nil, d.fail("an attribute's value does not end")
 }
 
 // text reads the content of an element that holds text only, up to and with its
@@ -138,7 +148,11 @@ func (d *xmlDecoder) attributeValue() ([]byte, error) {
 // attributeValue.
 func (d *xmlDecoder) text(tag string) ([]byte, error) {
 	t := d.beginText()
-	for d.pos < len(d.data) {
+	for {
+		d.pos = skip(d.data, d.pos, &textSpecial)
+		if d.pos == len(d.data) {
+			return nil, d.fail("<%s> does not end", tag)
+		}
 		switch c := d.data[d.pos]; c {
 		case '<':
 			if d.hasPrefix("</") {
@@ -161,11 +175,8 @@ func (d *xmlDecoder) text(tag string) ([]byte, error) {
 				return nil, d.fail("]]> in text; its > is written &gt;")
 			}
 			d.pos++
-		default:
-			d.pos++
 		}
 	}
-	return nil, d.fail("<%s> does not end", tag)
 }
 
 // markupInText reads what begins with < inside text and is no end tag.

@@ -2,6 +2,7 @@ package qst
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,6 +12,19 @@ import (
 // what is wrong with the rest, "" if nothing is.
 func checkChars(doc []byte) (n int, reason string) {
 	for n < len(doc) {
+		// Eight bytes at a time while none of them is below the space (the
+		// subtraction borrows) or beyond ASCII: most of most documents.
+		for len(doc)-n >= 8 {
+			const each = 0x0101010101010101
+			word := binary.LittleEndian.Uint64(doc[n:])
+			if (word-each*' '|word)&(each*utf8.RuneSelf) != 0 {
+				break
+			}
+			n += 8
+		}
+		if n == len(doc) {
+			break
+		}
 		c := doc[n]
 		if c < utf8.RuneSelf {
 			if c < ' ' && !isSpace(c) {
@@ -75,6 +89,10 @@ func isNameChar(r rune, first bool) bool {
 func (d *xmlDecoder) name() []byte {
 	start := d.pos
 	for d.pos < len(d.data) {
+		if c := d.data[d.pos]; 'a' <= c && c <= 'z' {
+			d.pos++
+			continue
+		}
 		r, size := rune(d.data[d.pos]), 1
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(d.data[d.pos:])

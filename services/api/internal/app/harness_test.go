@@ -220,7 +220,9 @@ func (a answer) messages(t testing.TB) []map[string]any {
 // do sends a request and reads the answer; header is "Name: value" each.
 func do(t testing.TB, method, target, body string, header ...string) answer {
 	t.Helper()
-	a, err := try(t.Context(), http.DefaultClient, method, target, body, header...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	a, err := try(ctx, http.DefaultClient, method, target, body, header...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,8 +230,6 @@ func do(t testing.TB, method, target, body string, header ...string) answer {
 }
 
 func try(ctx context.Context, client *http.Client, method, target, body string, header ...string) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err

@@ -82,7 +82,7 @@ func newClient(address string, cluster bool, p pool) (redis.UniversalClient, err
 		"dial_timeout":       p.timeout.String(),
 		"read_timeout":       p.timeout.String(),
 		"write_timeout":      p.timeout.String(),
-		"pool_timeout":       p.timeout.String(),
+		"pool_timeout":       queue.ConnectionWait.String(),
 		"max_retries":        "-1", // never sends anything again by itself: see queue
 		"protocol":           "2",  // nothing here needs RESP3
 	} {

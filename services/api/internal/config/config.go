@@ -45,7 +45,7 @@ type Config struct {
 	RedisPrefix      string        `split_words:"true" default:"qst" allowed:"1 to 32 of A-Z a-z 0-9 . _ -" desc:"What every key in Redis starts with: services with different prefixes share a Redis without seeing each other. Part of the data's layout: another prefix, another set of queues."`
 	RedisPartitions  int           `split_words:"true" default:"64" min:"1" max:"1024" desc:"Partitions that the channels spread over. Part of the data's layout: written into Redis at the first start, and a replica that has another count refuses to start."`
 	RedisPoolSize    int           `split_words:"true" default:"16" min:"1" max:"1000" desc:"Connections to each Redis node for pushes and pulls, held open. Waiting polls need none of them."`
-	RedisTimeout     time.Duration `split_words:"true" default:"3s" min:"10ms" max:"1m" desc:"The longest that a push or a pull waits for Redis before it answers 503."`
+	RedisTimeout     time.Duration `split_words:"true" default:"3s" min:"10ms" max:"1m" desc:"The longest that Redis may take for one step of a push or a pull before that is answered 503. In a burst a request may wait up to 10s for a free connection before."`
 	RedisMinReplicas int           `split_words:"true" default:"0" min:"0" max:"16" zero:"does not wait" desc:"Redis replicas that must have a push before it is answered 200 (WAIT)."`
 
 	Auth       Auth   `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, for trying out."`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // Redis names a script by its SHA-1
 	_ "embed"
 	"encoding/hex"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -61,8 +62,14 @@ type once struct{ *redis.Cmd }
 // NoRetry is asked by go-redis after an error.
 func (once) NoRetry() bool { return true }
 
+// ConnectionWait is how long a script may wait for a free connection, on top of
+// the time that Redis may take: a burst of requests queues up here rather than
+// being turned away, as long as Redis keeps up at all.
+const ConnectionWait = 10 * time.Second
+
 // run runs a script by its digest, and with its source if Redis has lost it
-// (SCRIPT FLUSH, a restart, a fail-over). It ends within Options.Timeout.
+// (SCRIPT FLUSH, a restart, a fail-over). It ends within Options.Timeout and
+// ConnectionWait.
 //
 // With replicas > 0 it also waits until that many replicas have the script's
 // writes (WAIT), and returns errReplicas if they don't in time.
@@ -70,7 +77,7 @@ func (once) NoRetry() bool { return true }
 // What runs is not cut short when ctx is cancelled, only bounded: a client that
 // goes away must not cost a connection, nor leave in doubt what was stored.
 func (s *Store) run(ctx context.Context, sc script, keys []string, args []any, replicas int) ([]any, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ConnectionWait+s.opts.Timeout)
 	defer cancel()
 	reply, err := s.eval(ctx, "evalsha", sc.sha, keys, args, replicas)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
