@@ -51,8 +51,9 @@ func toUTF8(charset string, body []byte) (doc []byte, cut string, err error) {
 	}
 	name = strings.ToLower(name)
 	if declared != "" && strings.HasPrefix(name, "utf-16") {
-		// We could read the declaration, so it isn't.
-		return nil, "", errorf(ErrMalformed, 0, "the XML declaration says %s, but the document is not in UTF-16", quote(name))
+		// We could read the declaration, so it isn't: some programs (.NET's
+		// StringWriter) write it into every document and send that as UTF-8.
+		name = ""
 	}
 	switch name {
 	case "", "utf-8", "utf8":

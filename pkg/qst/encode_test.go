@@ -2,6 +2,7 @@ package qst
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -123,6 +124,12 @@ func TestDecodeCanonicalErrors(t *testing.T) {
 	} {
 		_, err := DecodeCanonical([]byte(test.body))
 		checkError(t, err, ErrMalformed, test.want)
+	}
+}
+
+func TestKindString(t *testing.T) {
+	if got := fmt.Sprint(String, Number, Bool); got != "string number boolean" {
+		t.Error(got)
 	}
 }
 

@@ -199,7 +199,7 @@ func (d *jsonDecoder) member(m *Message) error {
 		return d.field(m, i)
 	}
 	// The name must outlive d.buf, in which the value may be decoded.
-	name := string(key)
+	name := d.own(key)
 	if err := d.colon(); err != nil {
 		return err
 	}

@@ -95,6 +95,8 @@ func TestLimits(t *testing.T) {
 		{"the second message", XML, `<messages><message to="1"/><message><body>` + rep("x", 70000) + `</body></message></messages>`, Limits{}, ErrTooLarge,
 			`message 2: is larger than 65536 bytes`},
 		{"stops at the text too many", JSON, `{"to":"1","p":"` + rep("x", 65536) + `",garbage`, Limits{}, ErrTooLarge, tooLarge},
+		{"size is counted per message", JSON, `[{"to":"` + rep("x", 40000) + `"},{"to":"` + rep("x", 40000) + `"}]`, Limits{}, nil, ""},
+		{"size is counted per message", XML, messages(rep(`<message to="`+rep("x", 40000)+`"/>`, 3)), Limits{}, nil, ""},
 		{"values in all", JSON, `{"to":"1","p":["` + rep("x", 40000) + `","` + rep("y", 40000) + `"]}`, Limits{}, ErrTooLarge, tooLarge},
 		{"limit of ten", JSON, `{"to":"1"}`, Limits{MaxMessageBytes: 10}, nil, ""},
 		{"limit of nine", JSON, `{"to":"1"}`, Limits{MaxMessageBytes: 9}, ErrTooLarge, `message 1: is larger than 9 bytes`},
@@ -124,7 +126,7 @@ func TestLimits(t *testing.T) {
 func TestMessageSizeIsExact(t *testing.T) {
 	for _, body := range []string{
 		`{"to":"1"}`, `{"id":"","from":"","to":"1","when":"","subject":"","body":""}`, `{"to":"\u0000\u001f\"\\\n","p":[],"":[1,true,"x\u0001"],"q":-1e5}`,
-		`{"to":"` + strings.Repeat(`\u0001`, 50) + `"}`, `{"to":"1","` + strings.Repeat(`\"`, 50) + `":["` + strings.Repeat(`\u0000`, 50) + `"]}`,
+		`{"to":"` + strings.Repeat(`\u0001`, 200) + `"}`, `{"to":"1","` + strings.Repeat(`\"`, 50) + `":["` + strings.Repeat(`\u0000`, 50) + `"]}`,
 		`{"body":"é😀\ud800\uffff","a":"","b":"","c":[""],"d":["",""]}`,
 	} {
 		m := decode(t, JSON, body)

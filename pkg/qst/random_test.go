@@ -223,6 +223,23 @@ func TestDecodeKeepsNoReference(t *testing.T) {
 	}
 }
 
+// Texts of a long batch, short and long ones, share allocations and nothing
+// else.
+func TestRoundTripsOfLongBatches(t *testing.T) {
+	g := newGenerator(t, 9)
+	for _, f := range []Format{XML, JSON} {
+		var want []Message
+		for i := range 500 {
+			m := g.message(f)
+			m.Body = strings.Repeat("x", 1+i*5)
+			m.Present &^= FieldBody
+			want = append(want, m)
+		}
+		got, err := Decode(f, "", Append(nil, f, want), Limits{})
+		checkSame(t, f.String(), got, want, err)
+	}
+}
+
 // Values of a property are its own to append to.
 func TestValuesDoNotShareRoom(t *testing.T) {
 	m := decode(t, JSON, `{"to":"1","a":[1,2],"b":[3],"c":4,"d":[5,6,7]}`)

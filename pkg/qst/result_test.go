@@ -50,6 +50,8 @@ func TestDecodeResult(t *testing.T) {
 		{JSON, `{"accepted":1,"accepted":1,"duplicates":0}`, `key "accepted" appears twice`},
 		{JSON, `{"accepted":1,"duplicates":0}x`, `unexpected "x" after the end (line 1, column 30)`},
 		{XML, ``, `the body is empty`},
+		{XML, `<result`, `the tag <result> does not end: found the end (line 1, column 8)`},
+		{XML, `<result accepted=1/>`, `expected an attribute's value in quotes, found "1" (line 1, column 18)`},
 		{XML, `<messages/>`, `the root element is "messages", not <result>`},
 		{XML, `<result accepted="1"/>`, `the result lacks "accepted" or "duplicates"`},
 		{XML, `<result accepted="" duplicates="1"/>`, `"accepted" of the result is not a count`},

@@ -2,6 +2,7 @@ package qst
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -19,8 +20,9 @@ type scanner struct {
 	cut string
 
 	limits  Limits
-	message int    // number of the current message, 0 before the first
-	buf     []byte // scratch for texts with escapes
+	message int             // number of the current message, 0 before the first
+	buf     []byte          // scratch for texts with escapes
+	texts   strings.Builder // see own
 
 	// Of the current message:
 	size   int     // bytes of its names and texts, a lower bound of its canonical form
@@ -136,8 +138,30 @@ func (s *scanner) setField(m *Message, i int, text []byte) error {
 		m.Present |= 1 << i
 		return nil
 	}
-	*m.field(i) = string(text)
+	*m.field(i) = s.own(text)
 	return s.grow(len(text))
+}
+
+// textChunk is how many bytes of short texts share an allocation: enough to make
+// allocations rare, and little for whoever keeps one message of a batch to
+// keep with it.
+const textChunk = 4 << 10
+
+// own returns text, which was read up to pos, as a string that shares no
+// memory with the document.
+func (s *scanner) own(text []byte) string {
+	if len(text) > textChunk/4 {
+		return string(text)
+	}
+	if s.texts.Cap()-s.texts.Len() < len(text) {
+		// No text is longer than it was in the document, so what is left of
+		// that bounds what is still to come.
+		s.texts.Reset()
+		s.texts.Grow(min(textChunk, len(text)+len(s.data)-s.pos))
+	}
+	start := s.texts.Len()
+	s.texts.Write(text)
+	return s.texts.String()[start:]
 }
 
 // checkName tells whether a property may be called name.
@@ -157,7 +181,7 @@ func (s *scanner) addValue(kind Kind, text []byte, used int) error {
 	if s.values == nil {
 		s.values = make([]Value, 0, usualProperties)
 	}
-	s.values = append(s.values, Value{Kind: kind, Text: string(text)})
+	s.values = append(s.values, Value{Kind: kind, Text: s.own(text)})
 	return s.grow(len(text))
 }
 

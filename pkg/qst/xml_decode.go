@@ -242,7 +242,7 @@ attributes:
 			if fieldIndex(string(value)) >= 0 {
 				return d.refuse("property %s has a field's name", quote(value))
 			}
-			name, hasName = string(value), true
+			name, hasName = d.own(value), true
 			if err := d.checkName(name); err != nil {
 				return err
 			}

@@ -217,6 +217,11 @@ func TestDecodeXMLErrors(t *testing.T) {
 		{messages(`<message to="1"/><message to="1"/><message to="1"><property name="&#105;d" value="x"/></message>`), `message 3: property "id" has a field's name`},
 		{message(`<property name="body" value="x"/>`), `message 1: property "body" has a field's name`},
 		{"<" + strings.Repeat("é", 200) + "/>", `the root element is "` + strings.Repeat("é", 32) + `"…, not <messages>`},
+		{"<" + strings.Repeat("m", 63) + "éé/>", `the root element is "` + strings.Repeat("m", 63) + `"…, not <messages>`},
+		{messages(`<message to="1" id=>`), `message 1: expected an attribute's value in quotes, found ">" (line 1, column 30)`},
+		{`<messages/><!-- -`, `a comment does not end (line 1, column 18)`},
+		{`<?xml version="1.0`, `malformed XML declaration (line 1, column 16)`},
+		{`<?xml version?>`, `malformed XML declaration (line 1, column 14)`},
 		{message("<body></" + strings.Repeat("b", 200) + ">"), `message 1: expected </body>, found </` + strings.Repeat("b", 64) + `…> (line 1, column 236)`},
 	} {
 		t.Run("", func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
@@ -37,7 +38,6 @@ const (
 
 var (
 	errRedisURL = errors.New("QST_REDIS_URL is not a URL that a Redis client understands: see docs/configuration.md")
-	errAuth     = errors.New("QST_AUTH=channels is not built yet: set QST_AUTH=none and keep strangers out by other means")
 )
 
 // App is one replica of the service.
@@ -48,19 +48,24 @@ type App struct {
 	queues  *queue.Store
 	api     *httpapi.API
 
+	channels  *access.Store
+	bootstrap access.Bootstrap
+
 	public, internal                 http.Server
 	publicListener, internalListener net.Listener
 }
 
 // New opens a replica's listeners. It serves once Run is called.
 func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (_ *App, err error) {
-	if cfg.Auth != config.AuthNone {
-		return nil, errAuth
-	}
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
 	a := &App{cfg: cfg, log: log}
+	if cfg.BootstrapFile != "" {
+		if a.bootstrap, err = access.LoadBootstrap(cfg.BootstrapFile); err != nil {
+			return nil, err
+		}
+	}
 	var lc net.ListenConfig
 	if a.publicListener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, fmt.Errorf("QST_LISTEN_ADDR: %w", err)
@@ -74,23 +79,34 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		_ = a.internalListener.Close()
 		return nil, err
 	}
+	layout := queue.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions)
 	a.queues = queue.New(a.clients.commands, a.clients.waiting, queue.Options{
-		Prefix:           cfg.RedisPrefix,
-		Partitions:       cfg.RedisPartitions,
-		Embedded:         a.clients.embedded != nil,
-		QueueMaxMessages: cfg.QueueMaxMessages,
-		QueueMaxBytes:    int64(cfg.QueueMaxBytes),
-		PullMaxBytes:     int64(cfg.PullMaxBytes),
-		Retention:        cfg.Retention,
-		DedupWindow:      cfg.DedupWindow,
-		MaxDeliveries:    cfg.MaxDeliveries,
-		MaxPolls:         cfg.MaxPolls,
-		MinReplicas:      cfg.RedisMinReplicas,
-		Timeout:          cfg.RedisTimeout,
-		Logger:           log,
+		Layout:       layout,
+		Embedded:     a.clients.embedded != nil,
+		PullMaxBytes: int64(cfg.PullMaxBytes),
+		MaxPolls:     cfg.MaxPolls,
+		MinReplicas:  cfg.RedisMinReplicas,
+		Timeout:      cfg.RedisTimeout,
+		Logger:       log,
 	})
+	a.channels = access.NewStore(a.clients.commands, layout, cfg.RedisTimeout)
+	var gate *access.Gate
+	if cfg.Auth == config.AuthChannels {
+		gate = access.NewGate(a.channels, cfg.AuthCache)
+	}
 	a.api = httpapi.New(httpapi.Options{
-		Queues:         a.queues,
+		Queues: a.queues,
+		QueueLimits: queue.Limits{
+			MaxMessages:   cfg.QueueMaxMessages,
+			MaxBytes:      int64(cfg.QueueMaxBytes),
+			Retention:     cfg.Retention,
+			DedupWindow:   cfg.DedupWindow,
+			MaxDeliveries: cfg.MaxDeliveries,
+		},
+		Gate:           gate,
+		Channels:       a.channels,
+		AdminToken:     cfg.AdminToken.Reveal(),
+		TrustedProxies: cfg.TrustedProxies,
 		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
 		LongPollMax:    cfg.LongPollMax,
@@ -162,16 +178,20 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// prepare waits until Redis has been found fit. It returns nil as well if ctx
+// prepare waits until Redis has been found fit, and what the bootstrap file names
+// is there. It returns nil as well if ctx
 // ends before: then there is nothing to prepare for.
 func (a *App) prepare(ctx context.Context) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
 		err := a.queues.Prepare(ctx)
 		if err == nil {
+			err = a.channels.Apply(ctx, a.bootstrap)
+		}
+		if err == nil {
 			return nil
 		}
-		if errors.Is(err, queue.ErrUnsuitable) {
+		if !errors.Is(err, queue.ErrUnavailable) {
 			return err
 		}
 		a.log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)

@@ -9,8 +9,10 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
@@ -48,8 +50,11 @@ type Config struct {
 	RedisTimeout     time.Duration `split_words:"true" default:"3s" min:"10ms" max:"1m" desc:"The longest that Redis may take for one step of a push or a pull before that is answered 503. In a burst a request may wait up to 10s for a free connection before."`
 	RedisMinReplicas int           `split_words:"true" default:"0" min:"0" max:"16" zero:"does not wait" desc:"Redis replicas that must have a push before it is answered 200 (WAIT)."`
 
-	Auth       Auth   `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, for trying out."`
-	AdminToken Secret `split_words:"true" allowed:"letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
+	Auth           Auth          `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, for trying out."`
+	AuthCache      time.Duration `split_words:"true" default:"5s" min:"100ms" max:"5m" desc:"How long a replica remembers a channel's credentials and settings: so long may a revoked credential still work."`
+	BootstrapFile  string        `split_words:"true" allowed:"a path" desc:"File (YAML or JSON) of channels and credentials that are to exist; what is missing is made at start. See docs/admin.md."`
+	TrustedProxies Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Proxies whose X-Forwarded-For is believed when it says where a client is. Without any, a client's address is the connection's."`
+	AdminToken     Secret        `split_words:"true" allowed:"letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
 
 	LongPollMax time.Duration `split_words:"true" default:"50s" min:"10ms" max:"1h" desc:"The longest that a long poll is held. Stay under the time-out of every proxy in between: 60s is common."`
 	MaxPolls    int           `split_words:"true" default:"20000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
@@ -85,6 +90,34 @@ const (
 // UnmarshalText accepts the values of [Auth] and nothing else.
 func (a *Auth) UnmarshalText(text []byte) error {
 	return oneOf(a, text, AuthChannels, AuthNone)
+}
+
+// Networks is a list of IP networks, written in CIDR notation with commas between.
+type Networks []netip.Prefix
+
+// UnmarshalText reads a list; an empty one is no network.
+func (n *Networks) UnmarshalText(text []byte) error {
+	*n = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			return errUnknownValue
+		}
+		*n = append(*n, p)
+	}
+	return nil
+}
+
+// String writes the list as UnmarshalText reads it.
+func (n Networks) String() string {
+	parts := make([]string, len(n))
+	for i, p := range n {
+		parts[i] = p.String()
+	}
+	return strings.Join(parts, ",")
 }
 
 // LogFormat says how log lines are written.

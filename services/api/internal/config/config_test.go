@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -41,6 +42,7 @@ func TestDefaults(t *testing.T) {
 		QueueMaxMessages: 100000, QueueMaxBytes: 64 << 20,
 		Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute,
 		LogLevel: slog.LevelInfo, LogFormat: LogJSON,
+		AuthCache:      5 * time.Second,
 		RequestTimeout: 30 * time.Second, DrainTimeout: 20 * time.Second,
 	}
 	setenv(t, map[string]string{"QST_REDIS_URL": "embedded"})
@@ -48,13 +50,13 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Load() = %+v\nwant     %+v", got, want)
 	}
 	t.Setenv("QST_PUSH_MAX_MESSAGES", "3")
 	built := Default()
 	built.RedisURL = "embedded"
-	if built != want {
+	if !reflect.DeepEqual(built, want) {
 		t.Errorf("Default() = %+v\nwant        %+v", built, want)
 	}
 	if err := built.Validate(); err != nil {
@@ -69,7 +71,8 @@ func TestLoadEveryVariable(t *testing.T) {
 		"QST_REDIS_URL":     "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
 		"QST_REDIS_CLUSTER": "true", "QST_REDIS_PREFIX": "team-1.qst_", "QST_REDIS_PARTITIONS": "1",
 		"QST_REDIS_POOL_SIZE": "4", "QST_REDIS_TIMEOUT": "250ms", "QST_REDIS_MIN_REPLICAS": "1",
-		"QST_AUTH": "none", "QST_ADMIN_TOKEN": "c2VjcmV0LXRva2Vu==",
+		"QST_AUTH": "none", "QST_AUTH_CACHE": "1s", "QST_BOOTSTRAP_FILE": "/etc/qst.yaml", "QST_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
+		"QST_ADMIN_TOKEN":   "c2VjcmV0LXRva2Vu==",
 		"QST_LONG_POLL_MAX": "500ms", "QST_MAX_POLLS": "1",
 		"QST_PULL_MAX_BYTES": "1", "QST_PUSH_MAX_BYTES": "2KB", "QST_PUSH_MAX_MESSAGES": "7", "QST_MESSAGE_MAX_BYTES": "4 MiB",
 		"QST_QUEUE_MAX_MESSAGES": "3", "QST_QUEUE_MAX_BYTES": "1GiB",
@@ -82,8 +85,10 @@ func TestLoadEveryVariable(t *testing.T) {
 		RedisURL:     "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
 		RedisCluster: true, RedisPrefix: "team-1.qst_", RedisPartitions: 1,
 		RedisPoolSize: 4, RedisTimeout: 250 * time.Millisecond, RedisMinReplicas: 1,
-		Auth: AuthNone, AdminToken: "c2VjcmV0LXRva2Vu==",
-		LongPollMax: 500 * time.Millisecond, MaxPolls: 1,
+		Auth: AuthNone, AuthCache: time.Second, BootstrapFile: "/etc/qst.yaml",
+		TrustedProxies: Networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
+		AdminToken:     "c2VjcmV0LXRva2Vu==",
+		LongPollMax:    500 * time.Millisecond, MaxPolls: 1,
 		PullMaxBytes: 1, PushMaxBytes: 2000, PushMaxMessages: 7, MessageMaxBytes: 4 << 20,
 		QueueMaxMessages: 3, QueueMaxBytes: 1 << 30,
 		Retention: 90 * time.Minute, DedupWindow: time.Second, MaxDeliveries: 5,
@@ -95,7 +100,7 @@ func TestLoadEveryVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Load() = %+v\nwant     %+v", got, want)
 	}
 
@@ -105,7 +110,7 @@ func TestLoadEveryVariable(t *testing.T) {
 		if _, ok := env[v.Name]; !ok {
 			t.Errorf("this test does not set %s", v.Name)
 		}
-		if reflect.ValueOf(got).Field(i).Equal(reflect.ValueOf(Default()).Field(i)) {
+		if reflect.DeepEqual(reflect.ValueOf(got).Field(i).Interface(), reflect.ValueOf(Default()).Field(i).Interface()) {
 			t.Errorf("%s set to %q is as if it were not set", v.Name, env[v.Name])
 		}
 	}

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -11,12 +13,18 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
-// Options are the settings of the API. All are required.
+// Options are the settings of the API. All are required, but where it is said.
 type Options struct {
 	Queues         *queue.Store
+	QueueLimits    queue.Limits  // of a channel that has none of its own
+	Gate           *access.Gate  // nil: everyone may do everything (QST_AUTH=none)
+	Channels       *access.Store // what operators say of channels
+	AdminToken     string        // "": the admin API is off
+	TrustedProxies []netip.Prefix
 	Limits         qst.Limits    // of what is pushed
 	PushMaxBytes   int64         // of a pushed body, after decompression
 	LongPollMax    time.Duration // the longest that a poll is held
@@ -54,6 +62,7 @@ func (a *API) Drain() { a.phase.Store(draining) }
 func (a *API) Public() http.Handler {
 	e := a.echo()
 	e.Any("/v2/channels/*", a.channel)
+	e.GET("/openapi.yaml", openAPI)
 	return e
 }
 
@@ -62,6 +71,10 @@ func (a *API) Internal() http.Handler {
 	e := a.echo()
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
+	e.GET("/openapi.yaml", openAPI)
+	if a.opts.AdminToken != "" {
+		a.admin(e.Group("/admin/v1", a.bearer))
+	}
 	return e
 }
 
@@ -69,6 +82,16 @@ func (a *API) echo() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.fail
+	e.IPExtractor = echo.ExtractIPDirect()
+	if len(a.opts.TrustedProxies) > 0 {
+		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+		for _, p := range a.opts.TrustedProxies {
+			trust = append(trust, echo.TrustIPRange(&net.IPNet{
+				IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
+			}))
+		}
+		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
+	}
 	e.Use(a.observe, middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))

@@ -3,28 +3,29 @@ package httpapi
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
 // endpoint is one party's side of a channel: which queue it pushes into and
 // which one it pulls from. See "URLs" in the protocol.
-type endpoint struct{ push, pull queue.Kind }
+type endpoint struct {
+	name       access.Endpoint
+	push, pull queue.Kind
+}
 
 // endpoints by their name in the URL; this is the whole routing logic.
 var endpoints = map[string]endpoint{
-	"gateway":     {push: queue.Inbound, pull: queue.Outbound},
-	"application": {push: queue.Outbound, pull: queue.Inbound},
-	"":            {push: queue.Mailbox, pull: queue.Mailbox},
+	"gateway":     {name: access.Gateway, push: queue.Inbound, pull: queue.Outbound},
+	"application": {name: access.Application, push: queue.Outbound, pull: queue.Inbound},
+	"":            {name: access.Mailbox, push: queue.Mailbox, pull: queue.Mailbox},
 }
 
 const channelsPath = "/v2/channels/"
-
-var channelName = regexp.MustCompile(`^[A-Za-z0-9+][A-Za-z0-9._~@+-]{0,127}$`)
 
 // channel answers everything below /v2/channels/.
 func (a *API) channel(c echo.Context) error {
@@ -37,12 +38,70 @@ func (a *API) channel(c echo.Context) error {
 	}
 	switch c.Request().Method {
 	case http.MethodPost:
-		return a.push(c, queue.Name{Channel: channel, Kind: e.push})
+		call, err := a.admit(c, channel, e.name, access.Push)
+		if err != nil {
+			return err
+		}
+		return a.push(c, queue.Name{Channel: channel, Kind: e.push}, call)
 	case http.MethodGet:
-		return a.pull(c, queue.Name{Channel: channel, Kind: e.pull})
+		call, err := a.admit(c, channel, e.name, access.Pull)
+		if err != nil {
+			return err
+		}
+		return a.pull(c, queue.Name{Channel: channel, Kind: e.pull}, call)
 	default:
 		return echo.ErrMethodNotAllowed
 	}
+}
+
+// admit lets a request in, and returns what the queue has to know of it.
+func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right access.Right) (queue.Call, error) {
+	r := c.Request()
+	call := queue.Call{Limits: a.opts.QueueLimits, Address: c.RealIP(), UserAgent: userAgent(r)}
+	if a.opts.Gate == nil {
+		return call, nil
+	}
+	user, secret, given := r.BasicAuth()
+	settings, err := a.opts.Gate.Admit(r.Context(), access.Attempt{
+		Channel: channel, Endpoint: e, Right: right, User: user, Secret: secret, Given: given, Address: call.Address,
+	})
+	if err != nil {
+		return queue.Call{}, err
+	}
+	call.Registered, call.Limits = true, settings.Limits(a.opts.QueueLimits)
+	return call, nil
+}
+
+// maxUserAgent bounds what is kept of a client's name for itself.
+const maxUserAgent = 200
+
+func userAgent(r *http.Request) string {
+	agent := strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return -1
+		}
+		return c
+	}, r.UserAgent())
+	return agent[:min(len(agent), maxUserAgent)]
+}
+
+var errChannelName = problem{
+	status: http.StatusBadRequest,
+	detail: `channel: not 1 to 128 of "A-Z a-z 0-9 . _ ~ @ + -", starting with a letter, a digit or "+"`,
+}
+
+// pathParam returns a parameter of a route, decoded: Echo leaves escapes where
+// the path has any that change its meaning.
+func pathParam(c echo.Context, name string) (string, error) {
+	value := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return value, nil // the router has seen the path decoded
+	}
+	plain, err := url.PathUnescape(value)
+	if err != nil {
+		return "", problem{status: http.StatusBadRequest, detail: name + ": it can't be decoded"}
+	}
+	return plain, nil
 }
 
 // parsePath takes a URL apart into channel and endpoint. It is the one place
@@ -53,11 +112,8 @@ func parsePath(u *url.URL) (channel string, e endpoint, err error) {
 	rest = strings.TrimSuffix(rest, "/")
 	escaped, name, _ := strings.Cut(rest, "/")
 	channel, err = url.PathUnescape(escaped)
-	if err != nil || !channelName.MatchString(channel) {
-		return "", endpoint{}, problem{
-			status: http.StatusBadRequest,
-			detail: `channel: not 1 to 128 of "A-Z a-z 0-9 . _ ~ @ + -", starting with a letter, a digit or "+"`,
-		}
+	if err != nil || !access.ChannelName.MatchString(channel) {
+		return "", endpoint{}, errChannelName
 	}
 	if name, err = url.PathUnescape(name); err == nil {
 		if e, ok := endpoints[name]; ok {

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
@@ -53,6 +54,19 @@ var table = []struct {
 	{err: queue.ErrFull, status: http.StatusServiceUnavailable, detail: "the queue has no room for this batch; nothing of it was stored", retryAfter: 10 * time.Second},
 	{err: queue.ErrUnavailable, status: http.StatusServiceUnavailable, detail: "the storage can't be reached", retryAfter: 2 * time.Second},
 	{err: queue.ErrUnsuitable, status: http.StatusServiceUnavailable, detail: "the storage can't be used as it is", retryAfter: 10 * time.Second},
+	{err: access.ErrUnknown, status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
+	{err: queue.ErrUnknownChannel, status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
+	{err: access.ErrForbidden, status: http.StatusForbidden, detail: "these credentials are good, but not for this"},
+	{err: access.ErrTooManyBad, status: http.StatusServiceUnavailable, detail: "too many wrong credentials are being tried", retryAfter: 10 * time.Second},
+	// Of the admin API.
+	{err: access.ErrInvalid, status: http.StatusBadRequest, own: true},
+	{err: access.ErrNotFound, status: http.StatusNotFound, own: true},
+	{err: queue.ErrNotFound, status: http.StatusNotFound, own: true},
+	{err: access.ErrExists, status: http.StatusConflict, own: true},
+	{err: access.ErrTooMany, status: http.StatusConflict, own: true},
+	{err: access.ErrStale, status: http.StatusPreconditionFailed, own: true},
+	{err: queue.ErrStale, status: http.StatusPreconditionFailed, own: true},
+
 	{err: errStarting, status: http.StatusServiceUnavailable, own: true, retryAfter: 2 * time.Second},
 }
 
@@ -103,8 +117,15 @@ func (a *API) fail(err error, c echo.Context) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
-	if p.status == http.StatusMethodNotAllowed {
-		h.Set("Allow", allowed)
+	switch p.status {
+	case http.StatusMethodNotAllowed:
+		if h.Get("Allow") == "" {
+			h.Set("Allow", allowed)
+		}
+	case http.StatusUnauthorized:
+		if h.Get("WWW-Authenticate") == "" {
+			h.Set("WWW-Authenticate", `Basic realm="qst"`)
+		}
 	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())))

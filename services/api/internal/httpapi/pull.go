@@ -22,13 +22,13 @@ const (
 )
 
 // pull answers a GET; see "Pulling" in the protocol.
-func (a *API) pull(c echo.Context, n queue.Name) error {
+func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
 	r := c.Request()
 	q, err := parsePull(r, a.opts.LongPollMax)
 	if err != nil {
 		return err
 	}
-	d, err := a.opts.Queues.Pull(r.Context(), n, q.request)
+	d, err := a.opts.Queues.Pull(r.Context(), n, call, q.request)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // push answers a POST; see "Pushing" in the protocol.
-func (a *API) push(c echo.Context, n queue.Name) error {
+func (a *API) push(c echo.Context, n queue.Name, call queue.Call) error {
 	r := c.Request()
 	body, err := a.body(c)
 	if err != nil {
@@ -30,7 +30,7 @@ func (a *API) push(c echo.Context, n queue.Name) error {
 	if err != nil {
 		return err
 	}
-	result, err := a.opts.Queues.Push(r.Context(), n, batch)
+	result, err := a.opts.Queues.Push(r.Context(), n, call, batch)
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,9 @@ type Name struct {
 // String returns "channel:kind", which is also the queue's name in sorted sets.
 func (n Name) String() string { return n.Channel + ":" + string(n.Kind) }
 
-// layout builds the keys of all partitions.
-type layout struct {
+// Layout builds every key that the service has in Redis. It is part of the data:
+// programs that share a Redis must agree on it.
+type Layout struct {
 	prefix string
 	tags   []string // one hash tag a partition
 }
@@ -38,13 +39,14 @@ type layout struct {
 // slots is the number of hash slots of a Redis Cluster.
 const slots = 16384
 
-// newLayout chooses a hash tag for each partition, so that partition i lies in
+// NewLayout returns the layout for a key prefix and a number of partitions, 1 to
+// 16384. It chooses a hash tag for each partition, so that partition i lies in
 // the middle of the i-th of n equal ranges of slots: any number of shards, each
 // with its equal range, gets its even share of the partitions.
 //
 // The tags are part of the data's layout: for a given n they never change.
-func newLayout(prefix string, n int) layout {
-	l := layout{prefix: prefix, tags: make([]string, n)}
+func NewLayout(prefix string, n int) Layout {
+	l := Layout{prefix: prefix, tags: make([]string, n)}
 	wanted := make(map[uint16]int, n)
 	for i := range n {
 		wanted[uint16(i*slots/n+slots/n/2)] = i
@@ -60,27 +62,54 @@ func newLayout(prefix string, n int) layout {
 	return l
 }
 
+// Partitions returns how many partitions there are.
+func (l Layout) Partitions() int { return len(l.tags) }
+
 // partition returns the partition of a channel: all queues of a channel are in
 // the same one.
-func (l layout) partition(channel string) int {
+func (l Layout) partition(channel string) int {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(channel)) // a hash never fails
 	return int(h.Sum64() % uint64(len(l.tags)))
+}
+
+// Record returns the hash that holds what an operator said of a channel: its
+// settings and its credentials.
+func (l Layout) Record(channel string) string {
+	return fmt.Sprintf("%s:{%s}:c:%s", l.prefix, l.tags[l.partition(channel)], channel)
+}
+
+// Channels returns the sorted set of the channels of a channel's partition.
+func (l Layout) Channels(channel string) string { return l.channels(l.partition(channel)) }
+
+// AllChannels returns the sorted sets of the channels of all partitions.
+func (l Layout) AllChannels() []string {
+	keys := make([]string, len(l.tags))
+	for p := range keys {
+		keys[p] = l.channels(p)
+	}
+	return keys
+}
+
+func (l Layout) channels(partition int) string {
+	return fmt.Sprintf("%s:{%s}:channels", l.prefix, l.tags[partition])
 }
 
 // queueKeys are the keys of one queue.
 type queueKeys struct {
 	partition int
 	stream    string // stream: one entry a message, {log offset: canonical JSON}
-	meta      string // hash: epoch, log offsets, last delivered, last push and pull
+	meta      string // hash: epoch, log offsets, last delivered, life signs
 	waiter    string // string, expires: the poll that waits here
 	dead      string // stream: messages set aside
+	record    string // hash: the channel's record
 	channels  string // sorted set: the partition's channels
 	oldest    string // sorted set: the partition's queues that hold messages, by their first one's time
+	due       string // sorted set: the same, by when that one is over its age
 	wakes     string // prefix of the wake streams of the partition
 }
 
-func (l layout) queue(n Name) queueKeys {
+func (l Layout) queue(n Name) queueKeys {
 	p := l.partition(n.Channel)
 	stream := fmt.Sprintf("%s:{%s}:q:%s", l.prefix, l.tags[p], n)
 	return queueKeys{
@@ -89,8 +118,10 @@ func (l layout) queue(n Name) queueKeys {
 		meta:      stream + ":meta",
 		waiter:    stream + ":waiter",
 		dead:      stream + ":dead",
-		channels:  fmt.Sprintf("%s:{%s}:channels", l.prefix, l.tags[p]),
-		oldest:    l.oldest(p),
+		record:    l.Record(n.Channel),
+		channels:  l.channels(p),
+		oldest:    fmt.Sprintf("%s:{%s}:oldest", l.prefix, l.tags[p]),
+		due:       l.due(p),
 		wakes:     fmt.Sprintf("%s:{%s}:wake:", l.prefix, l.tags[p]),
 	}
 }
@@ -101,18 +132,18 @@ func (k queueKeys) seen(n int64) string {
 	return k.stream + ":seen:" + strconv.FormatInt(n, 10)
 }
 
-func (l layout) oldest(partition int) string {
-	return fmt.Sprintf("%s:{%s}:oldest", l.prefix, l.tags[partition])
+func (l Layout) due(partition int) string {
+	return fmt.Sprintf("%s:{%s}:due", l.prefix, l.tags[partition])
 }
 
 // wake returns the stream that tells a replica which of its polls of a
 // partition have something to read.
-func (l layout) wake(partition int, replica string) string {
+func (l Layout) wake(partition int, replica string) string {
 	return fmt.Sprintf("%s:{%s}:wake:%s", l.prefix, l.tags[partition], replica)
 }
 
 // stored is the hash that says how the data is laid out.
-func (l layout) stored() string { return l.prefix + ":layout" }
+func (l Layout) stored() string { return l.prefix + ":layout" }
 
 // crc16 is the checksum that Redis Cluster takes a key's slot from
 // (CRC-16/XMODEM; Redis Cluster specification, appendix A).

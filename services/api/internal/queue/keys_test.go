@@ -11,11 +11,11 @@ import (
 // together with layoutVersion.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	l := newLayout("qst", 64)
+	l := NewLayout("qst", 64)
 	k := l.queue(Name{Channel: "+855.12@x", Kind: Inbound})
 	got := []string{
 		k.stream, k.meta, k.waiter, k.dead, k.seen(7), k.channels, k.oldest,
-		l.wake(k.partition, "r"), l.wake(0, "r"), l.wake(63, "r"), l.stored(),
+		k.due, k.record, l.wake(k.partition, "r"), l.wake(0, "r"), l.wake(63, "r"), l.stored(),
 	}
 	want := strings.Fields(`
 		qst:{38o}:q:+855.12@x:inbound
@@ -25,6 +25,8 @@ func TestKeys(t *testing.T) {
 		qst:{38o}:q:+855.12@x:inbound:seen:7
 		qst:{38o}:channels
 		qst:{38o}:oldest
+		qst:{38o}:due
+		qst:{38o}:c:+855.12@x
 		qst:{38o}:wake:r
 		qst:{53t}:wake:r
 		qst:{802}:wake:r
@@ -41,7 +43,7 @@ func TestKeys(t *testing.T) {
 func TestPartitionsAreEven(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 3, 64, 1000, 1024} {
-		l := newLayout("qst", n)
+		l := NewLayout("qst", n)
 		seen := make(map[string]bool)
 		for _, shards := range []int{1, 2, 3, 4, 5, 8, 16} {
 			count := make([]int, shards)
@@ -61,7 +63,7 @@ func TestPartitionsAreEven(t *testing.T) {
 	}
 
 	c := redistest.StartCluster(t, 3)[0].Client()
-	for _, tag := range newLayout("qst", 64).tags {
+	for _, tag := range NewLayout("qst", 64).tags {
 		slot, err := c.ClusterKeySlot(t.Context(), "qst:{"+tag+"}:channels").Result()
 		if err != nil || slot != int64(crc16(tag)%slots) {
 			t.Fatalf("slot of %q: %d by Redis (%v), %d by us", tag, slot, err, crc16(tag)%slots)
@@ -71,7 +73,7 @@ func TestPartitionsAreEven(t *testing.T) {
 
 func TestChannelsSpread(t *testing.T) {
 	t.Parallel()
-	l := newLayout("qst", 64)
+	l := NewLayout("qst", 64)
 	count := make([]int, 64)
 	const channels = 64_000
 	for i := range channels {

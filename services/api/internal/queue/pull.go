@@ -37,25 +37,25 @@ type Delivery struct {
 // What is read stays in the queue until it is confirmed. A pull given up by its
 // client (ctx ends) while it waits takes nothing.
 //
-// It returns ErrUnavailable, or the context's error.
-func (s *Store) Pull(ctx context.Context, n Name, r Request) (Delivery, error) {
+// It returns ErrUnavailable, ErrUnknownChannel, or the context's error.
+func (s *Store) Pull(ctx context.Context, n Name, c Call, r Request) (Delivery, error) {
 	k := s.layout.queue(n)
 	if r.Wait <= 0 || s.drained.Load() {
-		_, d, err := s.read(ctx, n, k, r, nil)
+		_, d, err := s.read(ctx, n, k, c, r, nil)
 		return d, err
 	}
 	p := s.polls.add(k.partition, r.Wait)
 	if p == nil {
-		_, d, err := s.read(ctx, n, k, r, nil)
+		_, d, err := s.read(ctx, n, k, c, r, nil)
 		return d, err
 	}
 	defer s.polls.remove(p)
-	outcome, d, err := s.read(ctx, n, k, r, p)
+	outcome, d, err := s.read(ctx, n, k, c, r, p)
 	if err != nil || outcome != waiting {
 		return d, err
 	}
 	// The queue was empty, and the ETag has been dealt with.
-	outcome, later, err := s.wait(ctx, n, k, r.Max, p)
+	outcome, later, err := s.wait(ctx, n, k, c, r.Max, p)
 	if err != nil {
 		return Delivery{}, err
 	}
@@ -72,11 +72,12 @@ func (s *Store) Pull(ctx context.Context, n Name, r Request) (Delivery, error) {
 const (
 	waiting    = "waiting"    // nothing to read; the poll is the queue's waiter
 	superseded = "superseded" // a later poll is
+	unknown    = "unknown"    // there is no such channel
 )
 
 // read runs the pull script once. With a poll, that becomes the queue's waiter
 // if there is nothing to read.
-func (s *Store) read(ctx context.Context, n Name, k queueKeys, r Request, p *poll) (outcome string, d Delivery, err error) {
+func (s *Store) read(ctx context.Context, n Name, k queueKeys, c Call, r Request, p *poll) (outcome string, d Delivery, err error) {
 	var epoch, id string
 	if r.ETag != nil {
 		epoch, id = r.ETag.Epoch, r.ETag.ID.String()
@@ -87,15 +88,18 @@ func (s *Store) read(ctx context.Context, n Name, k queueKeys, r Request, p *pol
 		who, since, left = s.replica+"/"+p.name, p.since, p.left()
 	}
 	reply, err := s.run(ctx, s.scripts.pull,
-		[]string{k.stream, k.meta, k.waiter, k.dead, k.oldest},
+		[]string{k.stream, k.meta, k.waiter, k.dead, k.record, k.oldest, k.due},
 		[]any{
-			epoch, id, r.Max, s.opts.PullMaxBytes, s.opts.Retention.Milliseconds(), s.opts.MaxDeliveries,
-			n.String(), k.wakes, who, left.Milliseconds(), since,
+			epoch, id, r.Max, s.opts.PullMaxBytes, c.Limits.Retention.Milliseconds(), c.Limits.MaxDeliveries,
+			n.String(), k.wakes, who, left.Milliseconds(), since, c.flag(), c.Address, c.UserAgent,
 		}, 0)
 	if err != nil {
 		return "", Delivery{}, unavailable(err)
 	}
 	f := fields(reply)
+	if f.string(0) == unknown {
+		return "", Delivery{}, ErrUnknownChannel
+	}
 	s.logDropped(ctx, n, f.int(4), f.int(5))
 	if p != nil {
 		p.since = f.string(7)

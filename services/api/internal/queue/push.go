@@ -20,8 +20,8 @@ import (
 // A message without an id gets one, one without a time the present one: batch is
 // changed.
 //
-// It returns ErrFull or ErrUnavailable.
-func (s *Store) Push(ctx context.Context, n Name, batch []qst.Message) (qst.Result, error) {
+// It returns ErrFull, ErrUnavailable or ErrUnknownChannel.
+func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (qst.Result, error) {
 	if len(batch) == 0 {
 		return qst.Result{}, nil
 	}
@@ -29,14 +29,14 @@ func (s *Store) Push(ctx context.Context, n Name, batch []qst.Message) (qst.Resu
 	k := s.layout.queue(n)
 
 	var window, seenTTL int64
-	if s.opts.DedupWindow > 0 {
-		window = now.UnixNano() / int64(s.opts.DedupWindow)
-		seenTTL = max(1, 2*s.opts.DedupWindow.Milliseconds())
+	if c.Limits.DedupWindow > 0 {
+		window = now.UnixNano() / int64(c.Limits.DedupWindow)
+		seenTTL = max(1, 2*c.Limits.DedupWindow.Milliseconds())
 	}
-	keys := []string{k.stream, k.meta, k.waiter, k.channels, k.oldest, k.seen(window), k.seen(window - 1)}
-	args := make([]any, 0, 8+2*len(batch))
-	args = append(args, s.opts.QueueMaxMessages, s.opts.QueueMaxBytes, s.opts.Retention.Milliseconds(),
-		seenTTL, newEpoch(), n.Channel, n.String(), k.wakes)
+	keys := []string{k.stream, k.meta, k.waiter, k.record, k.channels, k.oldest, k.due, k.seen(window), k.seen(window - 1)}
+	args := make([]any, 0, 11+2*len(batch))
+	args = append(args, c.Limits.MaxMessages, c.Limits.MaxBytes, c.Limits.Retention.Milliseconds(),
+		seenTTL, newEpoch(), n.Channel, n.String(), k.wakes, c.flag(), c.Address, c.UserAgent)
 	for i := range batch {
 		m := &batch[i]
 		var digest []byte
@@ -57,8 +57,11 @@ func (s *Store) Push(ctx context.Context, n Name, batch []qst.Message) (qst.Resu
 	}
 	r := fields(reply)
 	s.logDropped(ctx, n, r.int(3), 0)
-	if r.int(0) == 0 {
+	switch r.int(0) {
+	case 0:
 		return qst.Result{}, ErrFull
+	case -1:
+		return qst.Result{}, ErrUnknownChannel
 	}
 	return qst.Result{Accepted: r.int(1), Duplicates: r.int(2)}, nil
 }
@@ -84,11 +87,11 @@ func complete(m *qst.Message, now time.Time) error {
 func (s *Store) logDropped(ctx context.Context, n Name, expired, setAside int) {
 	if expired > 0 {
 		s.log.WarnContext(ctx, "messages older than the retention were dropped",
-			"channel", n.Channel, "queue", n.Kind, "messages", expired, "retention", s.opts.Retention)
+			"channel", n.Channel, "queue", n.Kind, "messages", expired)
 	}
 	if setAside > 0 {
 		s.log.WarnContext(ctx, "messages were set aside after too many deliveries",
-			"channel", n.Channel, "queue", n.Kind, "messages", setAside, "deliveries", s.opts.MaxDeliveries)
+			"channel", n.Channel, "queue", n.Kind, "messages", setAside)
 	}
 }
 

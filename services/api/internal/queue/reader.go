@@ -25,8 +25,8 @@ const (
 	retryFirst, retryMost = 50 * time.Millisecond, 2 * time.Second
 )
 
-// wakeGroup is the consumer group, and its consumer, on a wake stream.
-const wakeGroup = "qst"
+// consumerGroup is the name of the consumer group on every stream.
+const consumerGroup = "qst"
 
 // reader reads one partition's wake stream of this replica.
 type reader struct {
@@ -73,7 +73,7 @@ func (r *reader) run(ctx context.Context) {
 func (r *reader) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.store.opts.Timeout)
 	defer cancel()
-	err := r.store.waiting.XGroupCreateMkStream(ctx, r.key, wakeGroup, "0").Err()
+	err := r.store.waiting.XGroupCreateMkStream(ctx, r.key, consumerGroup, "0").Err()
 	if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
 		return fmt.Errorf("making %s: %w", r.key, err)
 	}
@@ -95,7 +95,7 @@ func (r *reader) read(ctx context.Context, last string) (string, error) {
 	}
 	pipe.PExpire(ctx, r.key, wakeTTL)
 	read := pipe.XReadGroup(ctx, &redis.XReadGroupArgs{
-		Group: wakeGroup, Consumer: wakeGroup, Streams: []string{r.key, ">"},
+		Group: consumerGroup, Consumer: consumerGroup, Streams: []string{r.key, ">"},
 		Count: wakeBatch, Block: WakeBlock, NoAck: true,
 	})
 	_, _ = pipe.Exec(ctx) // what matters is the read's own error

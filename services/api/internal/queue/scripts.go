@@ -21,6 +21,12 @@ var (
 	expireLua string
 	//go:embed lua/leave.lua
 	leaveLua string
+	//go:embed lua/purge.lua
+	purgeLua string
+	//go:embed lua/requeue.lua
+	requeueLua string
+	//go:embed lua/delete.lua
+	deleteLua string
 )
 
 // script is a Lua script and the digest by which Redis knows it once loaded.
@@ -32,7 +38,10 @@ func newScript(source string) script {
 }
 
 // scripts are the package's Lua scripts.
-type scripts struct{ push, pull, expire, leave script }
+type scripts struct {
+	push, pull, expire, leave script // of the service itself
+	purge, requeue, del       script // of operators
+}
 
 func newScripts() scripts {
 	return scripts{
@@ -40,13 +49,17 @@ func newScripts() scripts {
 		pull:   newScript(sharedLua + pullLua),
 		expire: newScript(sharedLua + expireLua),
 		leave:  newScript(leaveLua),
+
+		purge:   newScript(sharedLua + purgeLua),
+		requeue: newScript(sharedLua + requeueLua),
+		del:     newScript(deleteLua),
 	}
 }
 
 // load puts every script into the script cache of every node behind rdb: one
 // that Redis can't compile is an error here, not at a client's expense.
 func (s scripts) load(ctx context.Context, rdb redis.UniversalClient) error {
-	for _, sc := range []script{s.push, s.pull, s.expire, s.leave} {
+	for _, sc := range []script{s.push, s.pull, s.expire, s.leave, s.purge, s.requeue, s.del} {
 		if err := rdb.ScriptLoad(ctx, sc.source).Err(); err != nil {
 			return err
 		}

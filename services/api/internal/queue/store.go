@@ -13,14 +13,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// What Push, Pull and Check return, beside errors of the context. Each may pass:
-// the caller's client is to try again.
+// What the store's methods return, beside errors of the context. ErrFull and
+// ErrUnavailable may pass: the caller's client is to try again.
 var (
 	// ErrFull: the queue has no room for the whole batch. Nothing was stored.
 	ErrFull = errors.New("queue is full")
 	// ErrUnavailable: Redis can't be reached, or can't do it now. Whether a push
 	// was stored is not known.
 	ErrUnavailable = errors.New("storage is unavailable")
+	// ErrUnknownChannel: no operator made this channel, or it has been deleted.
+	ErrUnknownChannel = errors.New("no such channel")
 
 	errReplicas = errors.New("too few Redis replicas have the write")
 )
@@ -29,21 +31,42 @@ var (
 // as it is: it would lose messages, or holds data in another layout.
 var ErrUnsuitable = errors.New("this Redis can't be used")
 
+// Limits bound one queue. They may differ from channel to channel.
+type Limits struct {
+	MaxMessages   int64
+	MaxBytes      int64         // of canonical form
+	Retention     time.Duration // 0: for ever
+	DedupWindow   time.Duration // 0: no deduplication
+	MaxDeliveries int           // 0: as often as it takes
+}
+
+// Call is what a push or a pull has to know beside the queue's name.
+type Call struct {
+	Limits Limits
+	// Registered: the channel must have been made by an operator. ErrUnknownChannel
+	// if it was not, or is deleted meanwhile.
+	Registered bool
+	// Address and UserAgent say who calls: kept as the queue's life signs.
+	Address, UserAgent string
+}
+
+// flag is how scripts are told of Registered.
+func (c Call) flag() string {
+	if c.Registered {
+		return "1"
+	}
+	return "0"
+}
+
 // Options are a store's settings. All are required but where it is said.
 type Options struct {
-	Prefix     string // of every key
-	Partitions int    // part of the data's layout
-	Embedded   bool   // Redis is the in-process one: there is nothing to verify
+	Layout   Layout
+	Embedded bool // Redis is the in-process one: there is nothing to verify
 
-	QueueMaxMessages int64         // per queue
-	QueueMaxBytes    int64         // per queue, canonical form
-	PullMaxBytes     int64         // per answer, canonical form; one message always goes
-	Retention        time.Duration // 0: for ever
-	DedupWindow      time.Duration // 0: no deduplication
-	MaxDeliveries    int           // 0: as often as it takes
-	MaxPolls         int           // polls held by this replica
-	MinReplicas      int           // Redis replicas that must have a push; 0: none
-	Timeout          time.Duration // of one step in Redis
+	PullMaxBytes int64         // per answer, canonical form; one message always goes
+	MaxPolls     int           // polls held by this replica
+	MinReplicas  int           // Redis replicas that must have a push; 0: none
+	Timeout      time.Duration // of one step in Redis
 
 	Logger *slog.Logger
 }
@@ -54,7 +77,7 @@ type Store struct {
 	rdb     redis.UniversalClient // pushes and pulls
 	waiting redis.UniversalClient // blocked reads of wake streams, and nothing else
 	opts    Options
-	layout  layout
+	layout  Layout
 	scripts scripts
 	log     *slog.Logger
 
@@ -74,7 +97,7 @@ func New(rdb, waiting redis.UniversalClient, opts Options) *Store {
 		rdb:      rdb,
 		waiting:  waiting,
 		opts:     opts,
-		layout:   newLayout(opts.Prefix, opts.Partitions),
+		layout:   opts.Layout,
 		scripts:  newScripts(),
 		log:      opts.Logger,
 		replica:  uuid.NewString(),
@@ -82,7 +105,7 @@ func New(rdb, waiting redis.UniversalClient, opts Options) *Store {
 		again:    make(chan struct{}, lookAgainAtOnce),
 		draining: make(chan struct{}),
 	}
-	for p := range opts.Partitions {
+	for p := range opts.Layout.Partitions() {
 		s.readers = append(s.readers, &reader{store: s, partition: p, key: s.layout.wake(p, s.replica)})
 	}
 	return s

@@ -18,20 +18,34 @@ import (
 
 func whole(i int) string { return strconv.Itoa(i) }
 
+// limited is a store with the limits that its test set.
+type limited struct {
+	*Store
+	call Call
+}
+
+func (s *limited) Push(ctx context.Context, n Name, messages []qst.Message) (qst.Result, error) {
+	return s.Store.Push(ctx, n, s.call, messages)
+}
+
+func (s *limited) Pull(ctx context.Context, n Name, r Request) (Delivery, error) {
+	return s.Store.Pull(ctx, n, s.call, r)
+}
+
 // open returns a store on a Redis of its own, running until the test ends, and a
 // client of that Redis. set changes its options.
-func open(t testing.TB, set ...func(*Options)) (*Store, *redis.Client) {
+func open(t testing.TB, set ...func(*Options, *Limits)) (*limited, *redis.Client) {
 	t.Helper()
 	s := redistest.Start(t)
 	opts := Options{
-		Prefix: "qst", Partitions: 4, QueueMaxMessages: 100_000, QueueMaxBytes: 64 << 20, PullMaxBytes: 1 << 20,
-		Retention: time.Hour, DedupWindow: 10 * time.Minute, MaxPolls: 100, Timeout: 10 * time.Second,
+		Layout: NewLayout("qst", 4), PullMaxBytes: 1 << 20, MaxPolls: 100, Timeout: 10 * time.Second,
 		Logger: slog.New(slog.DiscardHandler),
 	}
+	limits := Limits{MaxMessages: 100_000, MaxBytes: 64 << 20, Retention: time.Hour, DedupWindow: 10 * time.Minute}
 	for _, f := range set {
-		f(&opts)
+		f(&opts, &limits)
 	}
-	store := New(s.Client(), s.Client(), opts)
+	store := &limited{Store: New(s.Client(), s.Client(), opts), call: Call{Limits: limits}}
 	if err := store.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +67,7 @@ func batch(size int, ids ...string) []qst.Message {
 	return l
 }
 
-func mustPush(t testing.TB, s *Store, messages []qst.Message) qst.Result {
+func mustPush(t testing.TB, s *limited, messages []qst.Message) qst.Result {
 	t.Helper()
 	r, err := s.Push(t.Context(), inbox, messages)
 	if err != nil {
@@ -62,7 +76,7 @@ func mustPush(t testing.TB, s *Store, messages []qst.Message) qst.Result {
 	return r
 }
 
-func mustPull(t testing.TB, s *Store, r Request) (ids string, d Delivery) {
+func mustPull(t testing.TB, s *limited, r Request) (ids string, d Delivery) {
 	t.Helper()
 	if r.Max == 0 {
 		r.Max = 100
@@ -80,7 +94,7 @@ func mustPull(t testing.TB, s *Store, r Request) (ids string, d Delivery) {
 
 // held returns how many messages and bytes a queue holds: by its stream, and by
 // what its meta says.
-func held(t testing.TB, s *Store, c *redis.Client) (messages int64, bytes, byMeta int) {
+func held(t testing.TB, s *limited, c *redis.Client) (messages int64, bytes, byMeta int) {
 	t.Helper()
 	k := s.layout.queue(inbox)
 	entries, err := c.XRange(t.Context(), k.stream, "-", "+").Result()
@@ -128,9 +142,9 @@ func TestBytesHeld(t *testing.T) {
 func TestFull(t *testing.T) {
 	t.Parallel()
 	one := len(batch(100, "1")[0].AppendCanonical(nil))
-	for name, set := range map[string]func(*Options){
-		"messages": func(o *Options) { o.QueueMaxMessages = 5 },
-		"bytes":    func(o *Options) { o.QueueMaxBytes = int64(5 * one) },
+	for name, set := range map[string]func(*Options, *Limits){
+		"messages": func(_ *Options, l *Limits) { l.MaxMessages = 5 },
+		"bytes":    func(_ *Options, l *Limits) { l.MaxBytes = int64(5 * one) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +174,7 @@ func TestFull(t *testing.T) {
 func TestPullMaxBytes(t *testing.T) {
 	t.Parallel()
 	one := len(batch(100, "1")[0].AppendCanonical(nil)) + 1
-	s, c := open(t, func(o *Options) { o.PullMaxBytes = int64(3 * one) })
+	s, c := open(t, func(o *Options, _ *Limits) { o.PullMaxBytes = int64(3 * one) })
 	mustPush(t, s, batch(100, "1", "2", "3", "4", "5"))
 	pending := func(want int64) {
 		t.Helper()
@@ -198,7 +212,7 @@ func TestPullMaxBytes(t *testing.T) {
 
 func TestSetAside(t *testing.T) {
 	t.Parallel()
-	s, c := open(t, func(o *Options) { o.MaxDeliveries = 2 })
+	s, c := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 2 })
 	mustPush(t, s, batch(10, "1", "2"))
 	for range 2 {
 		if ids, _ := mustPull(t, s, Request{}); ids != "1 2" {
@@ -227,7 +241,7 @@ func TestSetAside(t *testing.T) {
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	const age = 300 * time.Millisecond
-	s, c := open(t, func(o *Options) { o.Retention, o.QueueMaxMessages = age, 2 })
+	s, c := open(t, func(_ *Options, l *Limits) { l.Retention, l.MaxMessages = age, 2 })
 	k := s.layout.queue(inbox)
 	old := func() {
 		t.Helper()
@@ -258,7 +272,7 @@ func TestRetention(t *testing.T) {
 	if n := c.XPending(t.Context(), k.stream, "qst").Val().Count; n != 0 {
 		t.Fatalf("%d messages that are gone wait for confirmation", n)
 	}
-	if n := c.ZCard(t.Context(), k.oldest).Val(); n != 0 {
+	if n := c.ZCard(t.Context(), k.oldest).Val() + c.ZCard(t.Context(), k.due).Val(); n != 0 {
 		t.Fatalf("%d queues are said to hold messages", n)
 	}
 }
@@ -314,7 +328,7 @@ func TestETagAhead(t *testing.T) {
 // More polls than may be held are answered at once.
 func TestMaxPolls(t *testing.T) {
 	t.Parallel()
-	s, _ := open(t, func(o *Options) { o.MaxPolls = 1 })
+	s, _ := open(t, func(o *Options, _ *Limits) { o.MaxPolls = 1 })
 	first := make(chan Delivery, 1)
 	go func() {
 		d, _ := s.Pull(t.Context(), inbox, Request{Max: 1, Wait: time.Minute})

@@ -21,12 +21,9 @@ const (
 // sweep drops what is over its age, until ctx ends. Every replica does: it is
 // one cheap read a partition when there is nothing to drop, and needs no leader.
 func (s *Store) sweep(ctx context.Context) {
-	if s.opts.Retention <= 0 {
-		return
-	}
 	for {
 		sleep(ctx, sweepEvery/2+rand.N(sweepEvery)) //nolint:gosec // spread, no secret
-		for p := range s.opts.Partitions {
+		for p := range s.layout.Partitions() {
 			if ctx.Err() != nil {
 				return
 			}
@@ -39,10 +36,9 @@ func (s *Store) sweep(ctx context.Context) {
 }
 
 func (s *Store) sweepPartition(ctx context.Context, partition int) error {
-	key := s.layout.oldest(partition)
 	for ctx.Err() == nil {
-		due, err := s.rdb.ZRangeByScore(ctx, key, &redis.ZRangeBy{
-			Min: "-inf", Max: strconv.FormatInt(time.Now().Add(-s.opts.Retention).UnixMilli()-1, 10), Count: sweepBatch,
+		due, err := s.rdb.ZRangeByScore(ctx, s.layout.due(partition), &redis.ZRangeBy{
+			Min: "-inf", Max: strconv.FormatInt(time.Now().UnixMilli()-1, 10), Count: sweepBatch,
 		}).Result()
 		if err != nil {
 			return err
@@ -50,20 +46,29 @@ func (s *Store) sweepPartition(ctx context.Context, partition int) error {
 		dropped := 0
 		for _, member := range due {
 			channel, kind, _ := strings.Cut(member, ":")
-			n := Name{Channel: channel, Kind: Kind(kind)}
-			k := s.layout.queue(n)
-			reply, err := s.run(ctx, s.scripts.expire, []string{k.stream, k.meta, k.oldest},
-				[]any{s.opts.Retention.Milliseconds(), member}, 0)
+			expired, err := s.expire(ctx, Name{Channel: channel, Kind: Kind(kind)}, "")
 			if err != nil {
 				return err
 			}
-			expired := fields(reply).int(0)
-			s.logDropped(ctx, n, expired, 0)
 			dropped += expired
 		}
+		// Clocks differ: what is due by this replica's may not be by Redis's yet.
 		if len(due) < sweepBatch || dropped == 0 {
 			return nil
 		}
 	}
 	return nil
+}
+
+// expire drops what is over its age from a queue. retention is in milliseconds,
+// or "" for what held last.
+func (s *Store) expire(ctx context.Context, n Name, retention string) (int, error) {
+	k := s.layout.queue(n)
+	reply, err := s.run(ctx, s.scripts.expire, []string{k.stream, k.meta, k.oldest, k.due}, []any{n.String(), retention}, 0)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	expired := fields(reply).int(0)
+	s.logDropped(ctx, n, expired, 0)
+	return expired, nil
 }

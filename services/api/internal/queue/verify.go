@@ -36,7 +36,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.scripts.load(ctx, s.rdb); err != nil {
 		return unavailable(fmt.Errorf("loading scripts: %w", err))
 	}
-	want := map[string]string{"version": strconv.Itoa(layoutVersion), "partitions": strconv.Itoa(s.opts.Partitions)}
+	want := map[string]string{"version": strconv.Itoa(layoutVersion), "partitions": strconv.Itoa(s.layout.Partitions())}
 	key := s.layout.stored()
 	pipe := s.rdb.Pipeline()
 	for _, field := range slices.Sorted(maps.Keys(want)) {

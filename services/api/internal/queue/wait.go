@@ -116,7 +116,7 @@ func (ps *polls) lookAgain(partition int) {
 
 // wait holds a poll that is its queue's waiter until there is something to read
 // or a reason to answer without.
-func (s *Store) wait(ctx context.Context, n Name, k queueKeys, most int, p *poll) (outcome string, d Delivery, err error) {
+func (s *Store) wait(ctx context.Context, n Name, k queueKeys, c Call, most int, p *poll) (outcome string, d Delivery, err error) {
 	timer := time.NewTimer(p.left())
 	defer timer.Stop()
 	outcome = waiting
@@ -132,18 +132,18 @@ func (s *Store) wait(ctx context.Context, n Name, k queueKeys, most int, p *poll
 				return outcome, Delivery{}, nil
 			}
 			// This replica has lost touch with Redis: an empty answer could be a lie.
-			return s.read(ctx, n, k, Request{Max: most}, nil)
+			return s.read(ctx, n, k, c, Request{Max: most}, nil)
 		case <-p.superseded:
 			s.pause(ctx, supersededPause)
 			return superseded, Delivery{}, ctx.Err()
 		case <-p.wake:
 			if ctx.Err() == nil { // else its client has gone: the message is for the next poll
-				outcome, d, err = s.read(ctx, n, k, Request{Max: most}, p)
+				outcome, d, err = s.read(ctx, n, k, c, Request{Max: most}, p)
 			}
 		case <-p.again:
 			select {
 			case s.again <- struct{}{}:
-				outcome, d, err = s.read(ctx, n, k, Request{Max: most}, p)
+				outcome, d, err = s.read(ctx, n, k, c, Request{Max: most}, p)
 				<-s.again
 			case <-ctx.Done():
 			case <-s.draining:

@@ -4,7 +4,9 @@
 -- KEYS[2] -> its meta
 -- KEYS[3] -> its waiter
 -- KEYS[4] -> its dead messages
--- KEYS[5] -> the partition's queues by oldest message
+-- KEYS[5] -> the channel's record
+-- KEYS[6] -> the partition's queues by oldest message
+-- KEYS[7] -> the partition's queues by when that is over its age
 -- ARGV[1] -> epoch of the client's ETag; '': it has none
 -- ARGV[2] -> stream id of the client's ETag
 -- ARGV[3] -> most messages to read
@@ -16,16 +18,25 @@
 -- ARGV[9] -> "<replica>/<poll>" that will wait if there is nothing; '': none will
 -- ARGV[10] -> how long it will wait, ms
 -- ARGV[11] -> since when it waits ('since' of its first run); '': this is its first run
+-- ARGV[12] -> '1' if the channel must have a record
+-- ARGV[13] -> address of the client
+-- ARGV[14] -> its user agent
 --
 -- Returns {outcome, epoch, etag is good: 1 or 0, confirmed, expired, set aside, redelivered, since,
 --          {id, canonical JSON, id, canonical JSON, …}}
--- outcome: 'read', 'empty', 'waiting', or 'superseded': a later poll waits here, nothing was done
-local stream, meta, waiter, dead, oldest = unpack(KEYS)
+-- outcome: 'read', 'empty', 'waiting', 'superseded' (a later poll waits here, nothing was done),
+-- or 'unknown': no such channel
+local stream, meta, waiter, dead, record = unpack(KEYS)
+local k = {stream = stream, meta = meta, oldest = KEYS[6], due = KEYS[7]}
 local etag_epoch, etag_id = ARGV[1], ARGV[2]
 local max, max_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local retention, max_deliveries = tonumber(ARGV[5]), tonumber(ARGV[6])
 local member, wakes, poll, since = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
 local now = now_ms()
+
+if ARGV[12] == '1' and redis.call('EXISTS', record) == 0 then
+  return {'unknown', '', 0, 0, 0, 0, 0, since, {}}
+end
 
 -- Polls of one queue follow each other: a later one supersedes an earlier one,
 -- never the other way round (an earlier one may look again when its replica
@@ -115,9 +126,13 @@ if redis.call('EXISTS', stream) == 1 then
     if got < fit then break end
   end
   if n > redelivered then redis.call('HSET', meta, 'delivered', read[#read - 1]) end
-  if moved then head_moved(stream, meta, oldest, member, read[1], first_offset) end
-  -- Only for show, and the one write that can be refused here: out of memory, messages still go out.
-  redis.pcall('HSET', meta, 'pulled', whole(now))
+  if moved then head_moved(k, member, retention, read[1], first_offset) end
+end
+-- Where anybody may name a channel, asking for one that never was leaves nothing behind.
+if epoch ~= '' or ARGV[12] == '1' then
+  -- Only for show, and the one write that can be refused: out of memory, messages still go out.
+  redis.pcall('HSET', meta, 'pulled', whole(now), 'pulled_from', ARGV[13], 'pulled_agent', ARGV[14])
+  if confirmed > 0 then redis.pcall('HSET', meta, 'confirmed', whole(now)) end
 end
 
 if #read > 0 then return {'read', epoch, good, confirmed, expired, set_aside, redelivered, since, read} end

@@ -17,8 +17,10 @@
 --       head       where the stream's first entry starts in them
 --       largest    bytes of the largest message ever pushed
 --       delivered  id of the last message delivered
---       pushed     when something was last pushed, ms
---       pulled     when it was last pulled, ms
+--       retention  ms, as it was when the head last moved; 0: for ever
+--       pushed, pushed_from, pushed_agent   when (ms) and by whom it was last pushed into
+--       pulled, pulled_from, pulled_agent   the same of pulls
+--       confirmed                           when (ms) something was last confirmed
 
 local GROUP, CONSUMER = 'qst', 'c'
 
@@ -63,21 +65,26 @@ local function expire(stream, now, retention)
   return n
 end
 
--- Notes where the stream begins, after its first entry has changed.
-local function head_moved(stream, meta, oldest, member, first_id, first_offset)
+-- Notes where the stream begins, after its first entry has changed. k: the keys
+-- meta, oldest and due.
+local function head_moved(k, member, retention, first_id, first_offset)
   if first_id then
-    redis.call('HSET', meta, 'head', first_offset)
-    redis.call('ZADD', oldest, whole((id_parts(first_id))), member)
+    local ms = id_parts(first_id)
+    redis.call('HSET', k.meta, 'head', first_offset, 'retention', whole(retention))
+    redis.call('ZADD', k.oldest, whole(ms), member)
+    if retention > 0 then redis.call('ZADD', k.due, whole(ms + retention), member)
+    else redis.call('ZREM', k.due, member) end
   else
-    redis.call('HSET', meta, 'head', redis.call('HGET', meta, 'tail') or '0')
-    redis.call('ZREM', oldest, member)
+    redis.call('HSET', k.meta, 'head', redis.call('HGET', k.meta, 'tail') or '0')
+    redis.call('ZREM', k.oldest, member)
+    redis.call('ZREM', k.due, member)
   end
 end
 
 -- The same, when the first entry is not at hand.
-local function find_head(stream, meta, oldest, member)
-  local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  head_moved(stream, meta, oldest, member, first and first[1], first and first[2][1])
+local function find_head(k, member, retention)
+  local first = redis.call('XRANGE', k.stream, '-', '+', 'COUNT', 1)[1]
+  head_moved(k, member, retention, first and first[1], first and first[2][1])
 end
 
 -- A waiter is "<since>/<replica>/<poll>". Tells its replica what became of it:
@@ -85,4 +92,13 @@ end
 local function tell(wakes, waiter, what)
   local replica, poll = string.match(waiter, '^%d+/([^/]+)/(%d+)$')
   redis.call('XADD', wakes .. replica, 'NOMKSTREAM', '*', poll, what)
+end
+
+-- Wakes the poll that waits, if one does.
+local function wake(waiter, wakes)
+  local waiting = redis.call('GET', waiter)
+  if waiting then
+    redis.call('DEL', waiter)
+    tell(wakes, waiting, 'wake')
+  end
 end

@@ -1,0 +1,67 @@
+package access
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Bootstrap is what is to exist when the service starts: the content of
+// QST_BOOTSTRAP_FILE, YAML or JSON.
+type Bootstrap struct {
+	Channels []BootstrapChannel `yaml:"channels"`
+}
+
+// BootstrapChannel is a channel with its credentials. Each credential has an id
+// and a secret: without them, every start would make another one.
+type BootstrapChannel struct {
+	Channel     `yaml:",inline"`
+	Credentials []NewCredential `yaml:"credentials"`
+}
+
+// LoadBootstrap reads a file. Its errors never show a secret.
+func LoadBootstrap(file string) (b Bootstrap, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE: %w", err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text)) // JSON is YAML, too
+	d.KnownFields(true)
+	if err := d.Decode(&b); err != nil && !errors.Is(err, io.EOF) {
+		return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: %w", file, err)
+	}
+	for i, c := range b.Channels {
+		if err := c.validate(); err != nil {
+			return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %d (%.64q): %w", file, i+1, c.Name, err)
+		}
+		for j, n := range c.Credentials {
+			if n.ID == "" || n.Secret == "" {
+				return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %s, credential %d: %w", file, c.Name, j+1, invalid("id and secret are needed here"))
+			}
+		}
+	}
+	return b, nil
+}
+
+// Apply makes what is not there yet. A channel that exists stays as it is, since
+// operators may have changed it; a credential is put in the place of one with its
+// id, so that a secret is rotated by changing the file. Any number of replicas may
+// do it at the same time.
+func (s *Store) Apply(ctx context.Context, b Bootstrap) error {
+	for _, c := range b.Channels {
+		if _, err := s.Create(ctx, c.Channel); err != nil && !errors.Is(err, ErrExists) {
+			return fmt.Errorf("bootstrap: %w", err)
+		}
+		for _, n := range c.Credentials {
+			if _, _, err := s.addCredential(ctx, c.Name, n, "put"); err != nil {
+				return fmt.Errorf("bootstrap: channel %s, credential %s: %w", c.Name, n.ID, err)
+			}
+		}
+	}
+	return nil
+}

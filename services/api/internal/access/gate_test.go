@@ -1,0 +1,161 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
+)
+
+const secret = "sixteen-characters-or-more"
+
+// open returns a gate, and the store behind it, with the channel "c" that has one
+// credential for its mailbox.
+func open(t *testing.T, ttl time.Duration) (*Gate, *Store, *redistest.Server) {
+	t.Helper()
+	s := redistest.Start(t)
+	layout := queue.NewLayout("qst", 4)
+	store := NewStore(s.Client(), layout, 10*time.Second)
+	if err := queue.New(s.Client(), s.Client(), queue.Options{Layout: layout, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)}).Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Create(t.Context(), Channel{Name: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := store.AddCredential(t.Context(), "c", NewCredential{ID: "k", Endpoint: Mailbox, Secret: secret}); err != nil {
+		t.Fatal(err)
+	}
+	return NewGate(store, ttl), store, s
+}
+
+func attempt(secret string) Attempt {
+	return Attempt{Channel: "c", Endpoint: Mailbox, Right: Push, User: "c", Secret: secret, Given: true, Address: "192.0.2.1"}
+}
+
+// Once a channel is known, admitting costs Redis nothing; what is not known while
+// Redis is away is not refused, but unavailable.
+func TestAdmitFromMemory(t *testing.T) {
+	t.Parallel()
+	g, _, s := open(t, time.Hour)
+	if _, err := g.Admit(t.Context(), attempt(secret)); err != nil {
+		t.Fatal(err)
+	}
+	s.Kill()
+	if _, err := g.Admit(t.Context(), attempt(secret)); err != nil {
+		t.Errorf("from memory: %v", err)
+	}
+	other := attempt(secret)
+	other.Channel = "other"
+	if _, err := g.Admit(t.Context(), other); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("not in memory: %v", err)
+	}
+}
+
+func TestExpiredCredential(t *testing.T) {
+	t.Parallel()
+	g, store, _ := open(t, time.Hour)
+	soon := time.Now().Add(time.Hour)
+	if _, _, err := store.AddCredential(t.Context(), "c", NewCredential{Endpoint: Mailbox, Secret: "another-one-that-expires", Expires: &soon}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := g.pass(t.Context(), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.check(attempt("another-one-that-expires"), soon.Add(-time.Second)); err != nil {
+		t.Errorf("before: %v", err)
+	}
+	if err := p.check(attempt("another-one-that-expires"), soon); !errors.Is(err, ErrUnknown) {
+		t.Errorf("after: %v", err)
+	}
+}
+
+// Wrong credentials wait for each other; meanwhile the right one is let in, from
+// the same address, too.
+func TestGuessingIsSlowed(t *testing.T) {
+	t.Parallel()
+	g, _, _ := open(t, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	const guesses = channelBurst + 3
+	wrong := make(chan error, guesses)
+	for range guesses {
+		go func() {
+			_, err := g.Admit(ctx, attempt("a-guess-that-is-not-right"))
+			wrong <- err
+		}()
+	}
+	for range channelBurst {
+		if err := <-wrong; !errors.Is(err, ErrUnknown) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := g.Admit(t.Context(), attempt(secret)); err != nil {
+		t.Fatalf("the right one: %v", err)
+	}
+	cancel() // those that still wait
+	waited := 0
+	for range guesses - channelBurst {
+		if err := <-wrong; errors.Is(err, context.Canceled) {
+			waited++
+		}
+	}
+	if waited == 0 {
+		t.Error("no guess was kept waiting")
+	}
+	// However many there were, none waits longer than this.
+	for range 1000 {
+		if d := turn(g.byChannel, "c", channelRate, channelBurst); d > longestPenalty {
+			t.Fatal(d)
+		}
+	}
+}
+
+func TestTooManyCredentials(t *testing.T) {
+	t.Parallel()
+	_, store, _ := open(t, time.Hour)
+	var err error
+	n := 1
+	for err == nil {
+		_, _, err = store.AddCredential(t.Context(), "c", NewCredential{Endpoint: Mailbox})
+		if err == nil {
+			n++
+		}
+	}
+	if !errors.Is(err, ErrTooMany) || n != maxCredentials {
+		t.Errorf("%d credentials, then %v", n, err)
+	}
+}
+
+func TestInvalid(t *testing.T) {
+	t.Parallel()
+	_, store, _ := open(t, time.Hour)
+	over, zero := int64(1)<<41, int64(0)
+	for name, c := range map[string]Channel{
+		"name":     {Name: "a:b"},
+		"no name":  {},
+		"label":    {Name: "x", Labels: map[string]string{"a b": "c"}},
+		"bytes":    {Name: "x", Settings: Settings{QueueMaxBytes: &over}},
+		"messages": {Name: "x", Settings: Settings{QueueMaxMessages: &zero}},
+	} {
+		if _, err := store.Create(t.Context(), c); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	past := time.Now().Add(-time.Second)
+	for name, n := range map[string]NewCredential{
+		"endpoint": {Endpoint: "door"},
+		"right":    {Endpoint: Mailbox, Rights: []Right{"own"}},
+		"short":    {Endpoint: Mailbox, Secret: "fifteen-letters"},
+		"colon":    {Endpoint: Mailbox, User: "a:b"},
+		"expired":  {Endpoint: Mailbox, Expires: &past},
+		"id":       {Endpoint: Mailbox, ID: "a/b"},
+	} {
+		if _, _, err := store.AddCredential(t.Context(), "c", n); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

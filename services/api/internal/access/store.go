@@ -1,0 +1,212 @@
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+var (
+	//go:embed lua/create.lua
+	createLua string
+	//go:embed lua/change.lua
+	changeLua string
+	//go:embed lua/credential.lua
+	credentialLua string
+)
+
+// Fields of a record; each credential has one of its own.
+const (
+	fieldChannel    = "channel"     // Channel, JSON
+	fieldRevision   = "revision"    // counts the changes
+	fieldSalt       = "salt"        // of the digests, hex
+	fieldCredential = "credential:" // and an id: stored, JSON
+	fixedFields     = 3
+)
+
+// Store reads and changes the records of channels. Its methods may be called
+// concurrently.
+type Store struct {
+	rdb     redis.UniversalClient
+	layout  queue.Layout
+	timeout time.Duration
+
+	create, change, credential *redis.Script
+}
+
+// NewStore returns a store of the records in Redis. Each of its steps there
+// takes at most timeout.
+func NewStore(rdb redis.UniversalClient, layout queue.Layout, timeout time.Duration) *Store {
+	return &Store{
+		rdb: rdb, layout: layout, timeout: timeout,
+		create: redis.NewScript(createLua), change: redis.NewScript(changeLua), credential: redis.NewScript(credentialLua),
+	}
+}
+
+// Record is all there is to know of a channel.
+type Record struct {
+	Channel     Channel
+	Credentials []Credential // by id
+
+	salt    []byte
+	digests []stored
+}
+
+// Create makes a channel. It returns ErrInvalid or ErrExists.
+func (s *Store) Create(ctx context.Context, c Channel) (Channel, error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	c.Created, c.Changed, c.Revision = now, now, 1
+	if err := c.validate(); err != nil {
+		return Channel{}, err
+	}
+	var salt [16]byte
+	_, _ = rand.Read(salt[:]) // never fails (crypto/rand)
+	made, err := s.run(ctx, s.create, []string{s.layout.Record(c.Name), s.layout.Channels(c.Name)},
+		c.Name, encode(c), hex.EncodeToString(salt[:]))
+	if err != nil {
+		return Channel{}, err
+	}
+	if made[0] == 0 {
+		return Channel{}, fmt.Errorf("channel %s: %w", c.Name, ErrExists)
+	}
+	return c, nil
+}
+
+// Change replaces what is said of a channel, if that still has the revision that
+// c has. It returns ErrInvalid, ErrNotFound or ErrStale.
+func (s *Store) Change(ctx context.Context, c Channel) (Channel, error) {
+	if err := c.validate(); err != nil {
+		return Channel{}, err
+	}
+	c.Changed = time.Now().UTC().Truncate(time.Second)
+	changed, err := s.run(ctx, s.change, []string{s.layout.Record(c.Name)}, c.Revision, encode(c))
+	if err != nil {
+		return Channel{}, err
+	}
+	switch changed[0] {
+	case -1:
+		return Channel{}, fmt.Errorf("channel %s: %w", c.Name, ErrNotFound)
+	case 0:
+		return Channel{}, fmt.Errorf("channel %s: %w", c.Name, ErrStale)
+	}
+	c.Revision = changed[1]
+	return c, nil
+}
+
+// Get returns a channel's record. It returns ErrNotFound.
+func (s *Store) Get(ctx context.Context, channel string) (Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	fields, err := s.rdb.HGetAll(ctx, s.layout.Record(channel)).Result()
+	if err != nil {
+		return Record{}, unavailable(err)
+	}
+	return decode(channel, fields)
+}
+
+func decode(channel string, fields map[string]string) (r Record, err error) {
+	if len(fields) == 0 {
+		return Record{}, fmt.Errorf("channel %s: %w", channel, ErrNotFound)
+	}
+	if err := json.Unmarshal([]byte(fields[fieldChannel]), &r.Channel); err != nil {
+		return Record{}, fmt.Errorf("record of channel %s: %w", channel, err)
+	}
+	if r.Channel.Revision, err = strconv.ParseInt(fields[fieldRevision], 10, 64); err != nil {
+		return Record{}, fmt.Errorf("record of channel %s: %w", channel, err)
+	}
+	if r.salt, err = hex.DecodeString(fields[fieldSalt]); err != nil {
+		return Record{}, fmt.Errorf("record of channel %s: %w", channel, err)
+	}
+	for name, value := range fields {
+		if !strings.HasPrefix(name, fieldCredential) {
+			continue
+		}
+		var c stored
+		if err := json.Unmarshal([]byte(value), &c); err != nil {
+			return Record{}, fmt.Errorf("record of channel %s, %s: %w", channel, name, err)
+		}
+		r.Credentials = append(r.Credentials, c.Credential)
+		r.digests = append(r.digests, c)
+	}
+	slices.SortFunc(r.Credentials, func(a, b Credential) int { return strings.Compare(a.ID, b.ID) })
+	return r, nil
+}
+
+// AddCredential gives a channel another credential, and returns it with its
+// secret, which can't be had again. It returns ErrInvalid, ErrNotFound, ErrExists
+// or ErrTooMany.
+func (s *Store) AddCredential(ctx context.Context, channel string, n NewCredential) (Credential, string, error) {
+	return s.addCredential(ctx, channel, n, "new")
+}
+
+func (s *Store) addCredential(ctx context.Context, channel string, n NewCredential, how string) (Credential, string, error) {
+	c, secret, err := n.complete(channel, time.Now())
+	if err != nil {
+		return Credential{}, "", err
+	}
+	r, err := s.Get(ctx, channel)
+	if err != nil {
+		return Credential{}, "", err
+	}
+	d := digest(r.salt, secret)
+	added, err := s.run(ctx, s.credential, []string{s.layout.Record(channel)},
+		fieldCredential+c.ID, encode(stored{Credential: c, Digest: hex.EncodeToString(d[:])}), fixedFields+maxCredentials, how)
+	if err != nil {
+		return Credential{}, "", err
+	}
+	switch added[0] {
+	case 0:
+		return Credential{}, "", fmt.Errorf("credential %s: %w", c.ID, ErrExists)
+	case -1:
+		return Credential{}, "", fmt.Errorf("channel %s: %w", channel, ErrNotFound)
+	case -2:
+		return Credential{}, "", fmt.Errorf("credentials (%d): %w", maxCredentials, ErrTooMany)
+	}
+	return c, secret, nil
+}
+
+// Revoke takes a credential back. It returns ErrNotFound.
+func (s *Store) Revoke(ctx context.Context, channel, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	n, err := s.rdb.HDel(ctx, s.layout.Record(channel), fieldCredential+id).Result()
+	if err != nil {
+		return unavailable(err)
+	}
+	if n == 0 {
+		return fmt.Errorf("credential %s: %w", id, ErrNotFound)
+	}
+	return nil
+}
+
+// run runs a script that answers with numbers.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]int64, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+	defer cancel()
+	reply, err := script.Run(ctx, s.rdb, keys, args...).Int64Slice()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return reply, nil
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // types of this package, which all have a JSON form
+	}
+	return b
+}
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", queue.ErrUnavailable, err) }

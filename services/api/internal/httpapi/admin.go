@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+// admin adds the admin API's routes. openapi.yaml describes each of them; a test
+// holds the two equal.
+func (a *API) admin(g *echo.Group) {
+	g.GET("/channels", a.listChannels)
+	g.POST("/channels", a.createChannel)
+	g.GET("/channels/:channel", a.getChannel)
+	g.PATCH("/channels/:channel", a.changeChannel)
+	g.DELETE("/channels/:channel", a.deleteChannel)
+
+	g.GET("/channels/:channel/credentials", a.listCredentials)
+	g.POST("/channels/:channel/credentials", a.createCredential)
+	g.DELETE("/channels/:channel/credentials/:id", a.revokeCredential)
+
+	g.GET("/channels/:channel/queues", a.listQueues)
+	g.GET("/channels/:channel/queues/:queue", a.getQueue)
+	g.GET("/channels/:channel/queues/:queue/messages", a.peek)
+	g.DELETE("/channels/:channel/queues/:queue/messages", a.purge)
+	g.GET("/channels/:channel/queues/:queue/dead", a.listDead)
+	g.POST("/channels/:channel/queues/:queue/dead/:id/requeue", a.requeue)
+	g.DELETE("/channels/:channel/queues/:queue/dead/:id", a.dropDead)
+}
+
+// bearer lets those in who have QST_ADMIN_TOKEN.
+func (a *API) bearer(next echo.HandlerFunc) echo.HandlerFunc {
+	want := sha256.Sum256([]byte(a.opts.AdminToken)) // of one length, whatever is sent
+	return func(c echo.Context) error {
+		scheme, token, _ := strings.Cut(c.Request().Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(token))
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			c.Response().Header().Set("WWW-Authenticate", `Bearer realm="qst-admin"`)
+			return problem{status: http.StatusUnauthorized, detail: "the admin API needs its bearer token (QST_ADMIN_TOKEN)"}
+		}
+		if a.phase.Load() == starting {
+			return errStarting
+		}
+		return next(c)
+	}
+}
+
+// adminMaxBytes bounds a body of the admin API: a channel with all its labels is
+// a few KiB.
+const adminMaxBytes = 64 << 10
+
+// read decodes a request's JSON into v, on top of what v holds. What v doesn't
+// have is a problem: a typo must not pass for a setting.
+func (a *API) read(c echo.Context, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, adminMaxBytes))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = errors.New("something follows the object")
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return problem{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("the body has more than %d bytes", adminMaxBytes)}
+	}
+	if errors.Is(err, access.ErrInvalid) {
+		return err
+	}
+	return problem{status: http.StatusBadRequest, detail: "the body: " + strings.TrimPrefix(err.Error(), "json: ")}
+}
+
+// answer writes v as JSON.
+func (a *API) answer(c echo.Context, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	a.send(c, status, append(body, '\n'))
+	return nil
+}
+
+// channelParam returns the channel that a path names.
+func channelParam(c echo.Context) (string, error) {
+	name, err := pathParam(c, "channel")
+	if err != nil || !access.ChannelName.MatchString(name) {
+		return "", errChannelName
+	}
+	return name, nil
+}
+
+// queueParam returns the queue that a path names.
+func queueParam(c echo.Context) (queue.Name, error) {
+	channel, err := channelParam(c)
+	if err != nil {
+		return queue.Name{}, err
+	}
+	for _, kind := range queue.Kinds() {
+		if c.Param("queue") == string(kind) {
+			return queue.Name{Channel: channel, Kind: kind}, nil
+		}
+	}
+	return queue.Name{}, problem{status: http.StatusNotFound, detail: `queue: a channel has "inbound", "outbound" and "mailbox"`}
+}
+
+// idParam returns the stream id that a path or a query names; "" stays "".
+func idParam(value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	id, err := qst.ParseStreamID(value)
+	if err != nil {
+		return "", problem{status: http.StatusBadRequest, detail: fmt.Sprintf("id: %.64q is not one of a message in a queue", value)}
+	}
+	return id.String(), nil
+}
+
+// limitParam returns how many of a list are asked for.
+func limitParam(c echo.Context, most int) (int, error) {
+	const usual = 100
+	v := c.QueryParam("limit")
+	if v == "" {
+		return min(usual, most), nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > most {
+		return 0, badParameter("limit", v, fmt.Sprintf("1 to %d", most))
+	}
+	return n, nil
+}
+
+// revisionTag is the ETag of a channel's record.
+func revisionTag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
+
+// ifMatch returns the revision that a change is made from. Without one, two
+// operators could overwrite each other unawares.
+func ifMatch(c echo.Context, current int64) error {
+	v := c.Request().Header.Get("If-Match")
+	if v == "" {
+		return problem{status: http.StatusPreconditionRequired, detail: "If-Match is missing: send the ETag of what you read, or *"}
+	}
+	for tag := range strings.SplitSeq(v, ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || tag == revisionTag(current) {
+			return nil
+		}
+	}
+	return fmt.Errorf("channel: %w", access.ErrStale)
+}

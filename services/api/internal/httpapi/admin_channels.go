@@ -1,0 +1,273 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+// channelView is a channel as the admin API shows it.
+type channelView struct {
+	access.Channel
+	Parties map[access.Endpoint]partyView `json:"parties"`
+}
+
+// partyView is the life signs of a party: what its endpoint last did.
+type partyView struct {
+	Connected bool       `json:"connected"` // a poll waits, or it came within connectedFor
+	Polling   bool       `json:"polling"`   // a poll waits now
+	Pushed    *time.Time `json:"pushed,omitempty"`
+	Pulled    *time.Time `json:"pulled,omitempty"`
+	Confirmed *time.Time `json:"confirmed,omitempty"`
+	Address   string     `json:"address,omitempty"`    // it last came from
+	UserAgent string     `json:"user_agent,omitempty"` // it last called itself
+}
+
+// connectedFor is how long after its last request a party counts as connected:
+// twice what a client that polls each minute needs.
+const connectedFor = 2 * time.Minute
+
+// party tells how a party is from the queue that it pushes into and the one that
+// it pulls from.
+func party(pushes, pulls queue.Stats, now time.Time) partyView {
+	v := partyView{
+		Polling: pulls.Waiting, Pushed: someTime(pushes.Pushed), Pulled: someTime(pulls.Pulled), Confirmed: someTime(pulls.Confirmed),
+		Address: pulls.PulledFrom, UserAgent: pulls.PulledAgent,
+	}
+	if pushes.Pushed.After(pulls.Pulled) {
+		v.Address, v.UserAgent = pushes.PushedFrom, pushes.PushedAgent
+	}
+	v.Connected = v.Polling || now.Sub(pushes.Pushed) < connectedFor || now.Sub(pulls.Pulled) < connectedFor
+	return v
+}
+
+func someTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// listChannels answers GET /admin/v1/channels.
+func (a *API) listChannels(c echo.Context) error {
+	limit, err := limitParam(c, access.MaxPage)
+	if err != nil {
+		return err
+	}
+	page, err := a.opts.Channels.List(c.Request().Context(), access.Query{
+		Prefix: c.QueryParam("prefix"), Label: c.QueryParam("label"), After: c.QueryParam("after"), Limit: limit,
+	})
+	if err != nil {
+		return err
+	}
+	list := struct {
+		Channels []access.Channel `json:"channels"`
+		Next     string           `json:"next,omitempty"`
+	}{Channels: page.Channels}
+	if list.Channels == nil {
+		list.Channels = []access.Channel{}
+	}
+	if page.Next != "" {
+		u := *c.Request().URL
+		q := u.Query()
+		q.Set("after", page.Next)
+		list.Next = u.Path + "?" + q.Encode()
+	}
+	return a.answer(c, http.StatusOK, list)
+}
+
+// newChannel is the body of POST /admin/v1/channels.
+type newChannel struct {
+	Name     string            `json:"name"`
+	Note     string            `json:"note"`
+	Labels   map[string]string `json:"labels"`
+	Settings access.Settings   `json:"settings"`
+}
+
+// createChannel answers POST /admin/v1/channels.
+func (a *API) createChannel(c echo.Context) error {
+	var n newChannel
+	if err := a.read(c, &n); err != nil {
+		return err
+	}
+	ch, err := a.opts.Channels.Create(c.Request().Context(), access.Channel{Name: n.Name, Note: n.Note, Labels: n.Labels, Settings: n.Settings})
+	if err != nil {
+		return err
+	}
+	a.audit(c, "channel created", ch.Name)
+	c.Response().Header().Set("Location", "/admin/v1/channels/"+url.PathEscape(ch.Name))
+	c.Response().Header()["ETag"] = []string{revisionTag(ch.Revision)}
+	return a.answer(c, http.StatusCreated, ch)
+}
+
+// getChannel answers GET /admin/v1/channels/{channel}.
+func (a *API) getChannel(c echo.Context) error {
+	name, err := channelParam(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	r, err := a.opts.Channels.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	stats, err := a.opts.Queues.Stats(ctx, name, queue.Kinds()...)
+	if err != nil {
+		return err
+	}
+	byKind := make(map[queue.Kind]queue.Stats)
+	for i, kind := range queue.Kinds() {
+		byKind[kind] = stats[i]
+	}
+	v := channelView{Channel: r.Channel, Parties: make(map[access.Endpoint]partyView)}
+	for _, e := range endpoints {
+		v.Parties[e.name] = party(byKind[e.push], byKind[e.pull], time.Now())
+	}
+	c.Response().Header()["ETag"] = []string{revisionTag(r.Channel.Revision)}
+	return a.answer(c, http.StatusOK, v)
+}
+
+// channelPatch is the body of PATCH /admin/v1/channels/{channel}: what is there
+// replaces what was; what is not stays.
+type channelPatch struct {
+	Note     *string            `json:"note"`
+	Labels   *map[string]string `json:"labels"`
+	Settings *access.Settings   `json:"settings"`
+}
+
+// changeChannel answers PATCH /admin/v1/channels/{channel}.
+func (a *API) changeChannel(c echo.Context) error {
+	name, err := channelParam(c)
+	if err != nil {
+		return err
+	}
+	var p channelPatch
+	if err := a.read(c, &p); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	r, err := a.opts.Channels.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	ch := r.Channel
+	if err := ifMatch(c, ch.Revision); err != nil {
+		return err
+	}
+	if p.Note != nil {
+		ch.Note = *p.Note
+	}
+	if p.Labels != nil {
+		ch.Labels = *p.Labels
+	}
+	if p.Settings != nil {
+		ch.Settings = *p.Settings
+	}
+	ch, err = a.opts.Channels.Change(ctx, ch)
+	if err != nil {
+		return err
+	}
+	a.audit(c, "channel changed", name, slog.Int64("revision", ch.Revision))
+	if err := a.opts.Queues.Retain(ctx, name, ch.Settings.Limits(a.opts.QueueLimits).Retention); err != nil {
+		return err
+	}
+	c.Response().Header()["ETag"] = []string{revisionTag(ch.Revision)}
+	return a.answer(c, http.StatusOK, ch)
+}
+
+// deleteChannel answers DELETE /admin/v1/channels/{channel}.
+func (a *API) deleteChannel(c echo.Context) error {
+	name, err := channelParam(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	limits, revision := a.opts.QueueLimits, ""
+	r, err := a.opts.Channels.Get(ctx, name)
+	switch {
+	case err == nil:
+		if err := ifMatch(c, r.Channel.Revision); err != nil {
+			return err
+		}
+		limits, revision = r.Channel.Settings.Limits(limits), strconv.FormatInt(r.Channel.Revision, 10)
+	case !errors.Is(err, access.ErrNotFound):
+		return err
+	}
+	messages, err := a.opts.Queues.Delete(ctx, name, revision, limits)
+	if err != nil {
+		return err
+	}
+	a.audit(c, "channel deleted", name, slog.Int("messages", messages))
+	return a.answer(c, http.StatusOK, map[string]int{"messages": messages})
+}
+
+// listCredentials answers GET …/credentials.
+func (a *API) listCredentials(c echo.Context) error {
+	name, err := channelParam(c)
+	if err != nil {
+		return err
+	}
+	r, err := a.opts.Channels.Get(c.Request().Context(), name)
+	if err != nil {
+		return err
+	}
+	if r.Credentials == nil {
+		r.Credentials = []access.Credential{}
+	}
+	return a.answer(c, http.StatusOK, map[string][]access.Credential{"credentials": r.Credentials})
+}
+
+// createCredential answers POST …/credentials.
+func (a *API) createCredential(c echo.Context) error {
+	name, err := channelParam(c)
+	if err != nil {
+		return err
+	}
+	var n access.NewCredential
+	if err := a.read(c, &n); err != nil {
+		return err
+	}
+	cred, secret, err := a.opts.Channels.AddCredential(c.Request().Context(), name, n)
+	if err != nil {
+		return err
+	}
+	a.audit(c, "credential created", name, slog.String("credential", cred.ID))
+	c.Response().Header().Set("Location", "/admin/v1/channels/"+url.PathEscape(name)+"/credentials/"+url.PathEscape(cred.ID))
+	return a.answer(c, http.StatusCreated, struct {
+		access.Credential
+		Secret string `json:"secret"`
+	}{cred, secret})
+}
+
+// revokeCredential answers DELETE …/credentials/{id}.
+func (a *API) revokeCredential(c echo.Context) error {
+	name, err := channelParam(c)
+	if err != nil {
+		return err
+	}
+	id, err := pathParam(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := a.opts.Channels.Revoke(c.Request().Context(), name, id); err != nil {
+		return err
+	}
+	a.audit(c, "credential revoked", name, slog.String("credential", id))
+	return c.NoContent(http.StatusNoContent)
+}
+
+// audit logs what an operator did, and from where.
+func (a *API) audit(c echo.Context, what, channel string, more ...slog.Attr) {
+	attrs := append([]slog.Attr{
+		slog.String("channel", channel), slog.String("address", c.RealIP()), slog.String("user_agent", userAgent(c.Request())),
+	}, more...)
+	a.log.LogAttrs(c.Request().Context(), slog.LevelInfo, what, attrs...)
+}
