@@ -14,8 +14,7 @@ var (
 	// HTTP status 400.
 	ErrMalformed = errors.New("malformed batch")
 
-	// ErrTooLarge: a message over Limits.MaxMessageBytes, or more messages
-	// than Limits.MaxMessages. HTTP status 413.
+	// ErrTooLarge: something is over one of the Limits. HTTP status 413.
 	ErrTooLarge = errors.New("batch too large")
 
 	// ErrUnsupportedType: neither XML nor JSON, or XML in a charset this

@@ -11,11 +11,11 @@ type Limits struct {
 	MaxMessageBytes int
 
 	// MaxProperties is the most property values of a message; more is
-	// ErrMalformed. An array counts its values, an empty array counts one.
+	// ErrTooLarge. An array counts its values, an empty array counts one.
 	MaxProperties int
 
 	// MaxNameBytes is the most bytes of UTF-8 in a property's name; more is
-	// ErrMalformed.
+	// ErrTooLarge.
 	MaxNameBytes int
 }
 

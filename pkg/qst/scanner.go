@@ -167,7 +167,7 @@ func (s *scanner) own(text []byte) string {
 // checkName tells whether a property may be called name.
 func (s *scanner) checkName(name string) error {
 	if len(name) > s.limits.MaxNameBytes {
-		return s.refuse("the name of property %s is longer than %d bytes", quote(name), s.limits.MaxNameBytes)
+		return errorf(ErrTooLarge, s.message, "the name of property %s is longer than %d bytes", quote(name), s.limits.MaxNameBytes)
 	}
 	return s.grow(len(name))
 }
@@ -199,7 +199,7 @@ func addProperty(m *Message, p Property) {
 
 func (s *scanner) checkCount(n int) error {
 	if n > s.limits.MaxProperties {
-		return s.refuse("has more than %d property values", s.limits.MaxProperties)
+		return errorf(ErrTooLarge, s.message, "has more than %d property values", s.limits.MaxProperties)
 	}
 	return nil
 }
