@@ -7,17 +7,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/app"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
-// version is set by the build (-ldflags "-X main.version=…").
-var version = "dev"
+// What the build says of itself (-ldflags "-X main.version=… -X main.commit=… -X main.date=…").
+var version, commit, date = "dev", "", ""
 
 func main() {
 	// The first signal drains; the second one, back to its default, ends at once.
@@ -40,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	if *showVersion {
-		fmt.Fprintln(stdout, version)
+		fmt.Fprintln(stdout, strings.TrimSpace(fmt.Sprintf("%s %s %s", version, commit, date)))
 		return 0
 	}
 	cfg, err := config.Load()
@@ -48,8 +49,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
-	log := newLogger(cfg, stderr)
-	a, err := app.New(ctx, cfg, version, log)
+	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == config.LogText)
+	a, err := app.New(ctx, cfg, telemetry.Build{Version: version, Commit: commit, Date: date}, log)
 	if err == nil {
 		err = a.Run(ctx)
 	}
@@ -58,12 +59,4 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
-}
-
-func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == config.LogText {
-		return slog.New(slog.NewTextHandler(w, options))
-	}
-	return slog.New(slog.NewJSONHandler(w, options))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 const secret = "sixteen-characters-or-more"
@@ -20,7 +21,7 @@ func open(t *testing.T, ttl time.Duration) (*Gate, *Store, *redistest.Server) {
 	s := redistest.Start(t)
 	layout := queue.NewLayout("qst", 4)
 	store := NewStore(s.Client(), layout, 10*time.Second)
-	if err := queue.New(s.Client(), s.Client(), queue.Options{Layout: layout, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)}).Prepare(t.Context()); err != nil {
+	if err := queue.New(s.Client(), s.Client(), queue.Options{Layout: layout, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler), Metrics: telemetry.Discard()}).Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Create(t.Context(), Channel{Name: "c"}); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 const (
@@ -32,6 +33,8 @@ const (
 	// "Connection: close", before it closes what is idle: clients that are in the
 	// middle of a series of requests learn of it from an answer, not from a reset.
 	settle = 500 * time.Millisecond
+	// flushTimeout is how long the last traces and metrics may take to be sent.
+	flushTimeout = 5 * time.Second
 
 	prepareFirst, prepareMost = 100 * time.Millisecond, 5 * time.Second
 )
@@ -48,6 +51,7 @@ type App struct {
 	queues  *queue.Store
 	api     *httpapi.API
 
+	telemetry *telemetry.Providers
 	channels  *access.Store
 	bootstrap access.Bootstrap
 
@@ -56,11 +60,23 @@ type App struct {
 }
 
 // New opens a replica's listeners. It serves once Run is called.
-func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (_ *App, err error) {
+func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slog.Logger) (_ *App, err error) {
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
 	a := &App{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			a.close(ctx)
+		}
+	}()
+	if a.telemetry, err = telemetry.Setup(ctx, build); err != nil {
+		return nil, err
+	}
+	metrics, err := telemetry.NewMetrics(a.telemetry.Meter, build)
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
 	if cfg.BootstrapFile != "" {
 		if a.bootstrap, err = access.LoadBootstrap(cfg.BootstrapFile); err != nil {
 			return nil, err
@@ -71,12 +87,9 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return nil, fmt.Errorf("QST_LISTEN_ADDR: %w", err)
 	}
 	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
-		_ = a.publicListener.Close()
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
 	if a.clients, err = connect(cfg); err != nil {
-		_ = a.publicListener.Close()
-		_ = a.internalListener.Close()
 		return nil, err
 	}
 	layout := queue.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions)
@@ -87,8 +100,14 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		MaxPolls:     cfg.MaxPolls,
 		MinReplicas:  cfg.RedisMinReplicas,
 		Timeout:      cfg.RedisTimeout,
+		Metrics:      metrics,
 		Logger:       log,
 	})
+	if err := metrics.Observe(a.queues.Polls, a.clients.pool, func(ctx context.Context) (telemetry.Totals, error) {
+		return a.queues.Totals(ctx, cfg.MetricsTopQueues)
+	}); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
 	a.channels = access.NewStore(a.clients.commands, layout, cfg.RedisTimeout)
 	var gate *access.Gate
 	if cfg.Auth == config.AuthChannels {
@@ -111,7 +130,12 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
 		LongPollMax:    cfg.LongPollMax,
 		RequestTimeout: cfg.RequestTimeout,
-		Version:        version,
+		Build:          build,
+		Tracer:         a.telemetry.Tracer,
+		Tracing:        a.telemetry.Tracing,
+		Metrics:        metrics,
+		Scrape:         a.telemetry.Scrape,
+		LogSample:      cfg.LogSample,
 		Logger:         log,
 	})
 	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
@@ -126,6 +150,24 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	return a, nil
 }
 
+// close gives back what New took, in the order that nothing is missed: the
+// listeners, Redis, then telemetry, which tells of the others.
+func (a *App) close(ctx context.Context) {
+	for _, l := range []net.Listener{a.publicListener, a.internalListener} {
+		if l != nil {
+			_ = l.Close() // closed already where its server was
+		}
+	}
+	a.clients.Close()
+	if a.telemetry != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		if err := a.telemetry.Shutdown(ctx); err != nil {
+			a.log.WarnContext(ctx, "the last traces and metrics were not sent", "error", err)
+		}
+	}
+}
+
 // PublicAddr is where the protocol is served, with the port that was free if
 // the configuration said 0.
 func (a *App) PublicAddr() string { return a.publicListener.Addr().String() }
@@ -138,7 +180,7 @@ func (a *App) InternalAddr() string { return a.internalListener.Addr().String() 
 // failed, or Redis answered and is not fit to be used (queue.ErrUnsuitable).
 // While Redis doesn't answer, Run waits for it, and requests are answered 503.
 func (a *App) Run(ctx context.Context) error {
-	defer a.clients.Close()
+	defer a.close(ctx)
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 
@@ -167,6 +209,9 @@ func (a *App) Run(ctx context.Context) error {
 	queues.Go(func() { a.queues.Run(queuesCtx) })
 	defer queues.Wait()
 	defer stopQueues()
+	for ctx.Err() == nil && !a.queues.Listening() {
+		sleep(ctx, 10*time.Millisecond)
+	}
 
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
@@ -185,6 +230,9 @@ func (a *App) prepare(ctx context.Context) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
 		err := a.queues.Prepare(ctx)
+		if err == nil {
+			err = a.queues.Warm(ctx, a.cfg.RedisPoolSize)
+		}
 		if err == nil {
 			err = a.channels.Apply(ctx, a.bootstrap)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/embedded"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // noNotifications: they are for Redis Cloud and Enterprise, and cost a command a
@@ -53,11 +54,20 @@ func connect(cfg config.Config) (c clients, err error) {
 
 // Close closes the connections, and then the embedded Redis if there is one.
 func (c clients) Close() {
-	_ = c.waiting.Close() // nothing is in flight: what Close could say doesn't matter
-	_ = c.commands.Close()
+	for _, client := range []redis.UniversalClient{c.waiting, c.commands} {
+		if client != nil {
+			_ = client.Close() // nothing is in flight: what Close could say doesn't matter
+		}
+	}
 	if c.embedded != nil {
 		c.embedded.Close()
 	}
+}
+
+// pool tells how the connections for pushes and pulls are.
+func (c clients) pool() telemetry.Pool {
+	s := c.commands.PoolStats()
+	return telemetry.Pool{Open: int64(s.TotalConns), Idle: int64(s.IdleConns), Waited: int64(s.WaitCount), TimedOut: int64(s.Timeouts)}
 }
 
 // pool says how many connections a client has a node, and how long it waits.

@@ -73,6 +73,9 @@ type Config struct {
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`
 
+	LogSample        int `split_words:"true" default:"100" min:"1" max:"1000000" desc:"One in so many requests that went well is logged; what went wrong always is."`
+	MetricsTopQueues int `split_words:"true" default:"0" min:"0" max:"100" zero:"none" desc:"How many of the deepest, and of the oldest, queues are named in the metrics with their channels."`
+
 	RequestTimeout time.Duration `split_words:"true" default:"30s" min:"100ms" max:"1h" desc:"The longest to receive a request's body, and the longest to write an answer. The wait of a long poll is not in it."`
 	DrainDelay     time.Duration `split_words:"true" default:"0s" min:"0s" max:"10m" desc:"How long a replica that was told to stop goes on serving, already not ready, so that load balancers notice."`
 	DrainTimeout   time.Duration `split_words:"true" default:"20s" min:"100ms" max:"10m" desc:"How long requests in flight then have to finish before they are cut."`

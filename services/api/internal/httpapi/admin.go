@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -85,14 +86,16 @@ func (a *API) read(c echo.Context, v any) error {
 
 // answer writes v as JSON.
 func (a *API) answer(c echo.Context, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
 		return err
 	}
 	h := c.Response().Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	a.send(c, status, append(body, '\n'))
+	a.send(c, status, body.Bytes())
 	return nil
 }
 

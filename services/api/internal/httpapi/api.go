@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,10 +10,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // Options are the settings of the API. All are required, but where it is said.
@@ -29,7 +30,12 @@ type Options struct {
 	PushMaxBytes   int64         // of a pushed body, after decompression
 	LongPollMax    time.Duration // the longest that a poll is held
 	RequestTimeout time.Duration // to receive a body; to send an answer
-	Version        string
+	Build          telemetry.Build
+	Tracer         trace.Tracer
+	Tracing        bool // the tracer's spans go somewhere
+	Metrics        *telemetry.Metrics
+	Scrape         http.Handler // answers /metrics
+	LogSample      int          // one in so many requests that went well is logged
 	Logger         *slog.Logger
 }
 
@@ -39,6 +45,7 @@ type API struct {
 	opts  Options
 	log   *slog.Logger
 	phase atomic.Int32
+	seen  atomic.Uint64 // requests that went well
 }
 
 // The phases of a replica's life, in order.
@@ -71,6 +78,7 @@ func (a *API) Internal() http.Handler {
 	e := a.echo()
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
+	e.GET("/metrics", echo.WrapHandler(a.opts.Scrape))
 	e.GET("/openapi.yaml", openAPI)
 	if a.opts.AdminToken != "" {
 		a.admin(e.Group("/admin/v1", a.bearer))
@@ -101,50 +109,29 @@ func (a *API) echo() *echo.Echo {
 	return e
 }
 
-// observe logs each request when it is complete.
-func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start := time.Now()
-		if a.phase.Load() == draining {
-			c.Response().Header().Set("Connection", "close")
-		}
-		err := next(c)
-		if err != nil {
-			c.Error(err) // writes the answer: see fail
-		}
-		r, w := c.Request(), c.Response()
-		level := slog.LevelDebug
-		if w.Status >= http.StatusInternalServerError {
-			level = slog.LevelWarn
-		}
-		attrs := []slog.Attr{
-			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", w.Status),
-			slog.Duration("took", time.Since(start)),
-		}
-		if err != nil {
-			attrs = append(attrs, slog.Any("error", err))
-		}
-		a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
-		return nil
-	}
-}
-
 // health is what /healthz and /readyz answer.
 type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	Date    string `json:"date,omitempty"` // of the commit
 	Detail  string `json:"detail,omitempty"`
+}
+
+func (a *API) health(status string) health {
+	b := a.opts.Build
+	return health{Status: status, Version: b.Version, Commit: b.Commit, Date: b.Date}
 }
 
 // healthz tells that the process lives. It asks nobody else: a replica is not
 // to be restarted because Redis is away.
 func (a *API) healthz(c echo.Context) error {
-	return c.JSON(http.StatusOK, health{Status: "ok", Version: a.opts.Version})
+	return c.JSON(http.StatusOK, a.health("ok"))
 }
 
 // readyz tells whether this replica should get requests.
 func (a *API) readyz(c echo.Context) error {
-	h := health{Status: "ready", Version: a.opts.Version}
+	h := a.health("ready")
 	switch a.phase.Load() {
 	case starting:
 		h.Status, h.Detail = "starting", "Redis has not answered yet"

@@ -15,14 +15,15 @@ import (
 // which one it pulls from. See "URLs" in the protocol.
 type endpoint struct {
 	name       access.Endpoint
+	route      string
 	push, pull queue.Kind
 }
 
 // endpoints by their name in the URL; this is the whole routing logic.
 var endpoints = map[string]endpoint{
-	"gateway":     {name: access.Gateway, push: queue.Inbound, pull: queue.Outbound},
-	"application": {name: access.Application, push: queue.Outbound, pull: queue.Inbound},
-	"":            {name: access.Mailbox, push: queue.Mailbox, pull: queue.Mailbox},
+	"gateway":     {name: access.Gateway, route: "/v2/channels/{channel}/gateway", push: queue.Inbound, pull: queue.Outbound},
+	"application": {name: access.Application, route: "/v2/channels/{channel}/application", push: queue.Outbound, pull: queue.Inbound},
+	"":            {name: access.Mailbox, route: "/v2/channels/{channel}", push: queue.Mailbox, pull: queue.Mailbox},
 }
 
 const channelsPath = "/v2/channels/"
@@ -36,14 +37,18 @@ func (a *API) channel(c echo.Context) error {
 	if a.phase.Load() == starting {
 		return errStarting
 	}
+	ev := eventOf(c)
+	ev.channel, ev.endpoint, ev.route = channel, e.name, e.route
 	switch c.Request().Method {
 	case http.MethodPost:
+		ev.queue = e.push
 		call, err := a.admit(c, channel, e.name, access.Push)
 		if err != nil {
 			return err
 		}
 		return a.push(c, queue.Name{Channel: channel, Kind: e.push}, call)
 	case http.MethodGet:
+		ev.queue = e.pull
 		call, err := a.admit(c, channel, e.name, access.Pull)
 		if err != nil {
 			return err

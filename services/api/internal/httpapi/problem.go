@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ type problem struct {
 	status     int
 	detail     string        // in terms of the request, never of the inside
 	retryAfter time.Duration // 0: nothing is known
+	reason     string        // for logs and metrics: of a short list
 }
 
 func (p problem) Error() string { return p.detail }
@@ -28,7 +30,7 @@ func (p problem) Error() string { return p.detail }
 var (
 	errStarting     = errors.New("the service is starting")
 	errBodyTooLarge = errors.New("the body is too large")
-	errBodyBroken   = errors.New("the body can't be decompressed")
+	errBodyBroken   = errors.New("the body says it is gzip, but is not, or not whole")
 	errBodyCut      = errors.New("the body did not arrive")
 )
 
@@ -39,46 +41,50 @@ var (
 // With own, the error's own text is the detail: it speaks of the request.
 var table = []struct {
 	err        error
+	reason     string
 	status     int
 	own        bool
 	detail     string
 	retryAfter time.Duration
 }{
-	{err: qst.ErrUnsupportedType, status: http.StatusUnsupportedMediaType, own: true},
-	{err: qst.ErrTooLarge, status: http.StatusRequestEntityTooLarge, own: true},
-	{err: errBodyTooLarge, status: http.StatusRequestEntityTooLarge, own: true},
-	{err: qst.ErrMalformed, status: http.StatusBadRequest, own: true},
-	{err: errBodyBroken, status: http.StatusBadRequest, own: true},
+	{err: qst.ErrUnsupportedType, reason: "unsupported_type", status: http.StatusUnsupportedMediaType, own: true},
+	{err: qst.ErrTooLarge, reason: "too_large", status: http.StatusRequestEntityTooLarge, own: true},
+	{err: errBodyTooLarge, reason: "too_large", status: http.StatusRequestEntityTooLarge, own: true},
+	{err: qst.ErrMalformed, reason: "malformed", status: http.StatusBadRequest, own: true},
+	{err: errBodyBroken, reason: "malformed", status: http.StatusBadRequest, detail: errBodyBroken.Error()},
 	// Not 408 or 400: clients throw the batch away on those.
-	{err: errBodyCut, status: http.StatusServiceUnavailable, detail: "the body did not arrive whole, or not in time", retryAfter: time.Second},
-	{err: queue.ErrFull, status: http.StatusServiceUnavailable, detail: "the queue has no room for this batch; nothing of it was stored", retryAfter: 10 * time.Second},
-	{err: queue.ErrUnavailable, status: http.StatusServiceUnavailable, detail: "the storage can't be reached", retryAfter: 2 * time.Second},
-	{err: queue.ErrUnsuitable, status: http.StatusServiceUnavailable, detail: "the storage can't be used as it is", retryAfter: 10 * time.Second},
-	{err: access.ErrUnknown, status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
-	{err: queue.ErrUnknownChannel, status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
-	{err: access.ErrForbidden, status: http.StatusForbidden, detail: "these credentials are good, but not for this"},
-	{err: access.ErrTooManyBad, status: http.StatusServiceUnavailable, detail: "too many wrong credentials are being tried", retryAfter: 10 * time.Second},
+	{err: errBodyCut, reason: "body_cut", status: http.StatusServiceUnavailable, detail: "the body did not arrive whole, or not in time", retryAfter: time.Second},
+	{err: queue.ErrFull, reason: "full", status: http.StatusServiceUnavailable, detail: "the queue has no room for this batch; nothing of it was stored", retryAfter: 10 * time.Second},
+	{err: queue.ErrUnavailable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be reached", retryAfter: 2 * time.Second},
+	{err: queue.ErrUnsuitable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be used as it is", retryAfter: 10 * time.Second},
+	{err: access.ErrUnknown, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
+	{err: queue.ErrUnknownChannel, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
+	{err: access.ErrForbidden, reason: "forbidden", status: http.StatusForbidden, detail: "these credentials are good, but not for this"},
+	{err: access.ErrTooManyBad, reason: "too_many_wrong_credentials", status: http.StatusServiceUnavailable, detail: "too many wrong credentials are being tried", retryAfter: 10 * time.Second},
 	// Of the admin API.
-	{err: access.ErrInvalid, status: http.StatusBadRequest, own: true},
-	{err: access.ErrNotFound, status: http.StatusNotFound, own: true},
-	{err: queue.ErrNotFound, status: http.StatusNotFound, own: true},
-	{err: access.ErrExists, status: http.StatusConflict, own: true},
-	{err: access.ErrTooMany, status: http.StatusConflict, own: true},
-	{err: access.ErrStale, status: http.StatusPreconditionFailed, own: true},
-	{err: queue.ErrStale, status: http.StatusPreconditionFailed, own: true},
+	{err: access.ErrInvalid, reason: "invalid", status: http.StatusBadRequest, own: true},
+	{err: access.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true},
+	{err: queue.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true},
+	{err: access.ErrExists, reason: "conflict", status: http.StatusConflict, own: true},
+	{err: access.ErrTooMany, reason: "conflict", status: http.StatusConflict, own: true},
+	{err: access.ErrStale, reason: "stale", status: http.StatusPreconditionFailed, own: true},
+	{err: queue.ErrStale, reason: "stale", status: http.StatusPreconditionFailed, own: true},
 
-	{err: errStarting, status: http.StatusServiceUnavailable, own: true, retryAfter: 2 * time.Second},
+	{err: errStarting, reason: "starting", status: http.StatusServiceUnavailable, own: true, retryAfter: 2 * time.Second},
 }
 
 // explain turns an error into a problem.
 func explain(err error) problem {
 	var p problem
 	if errors.As(err, &p) {
+		if p.reason == "" {
+			p.reason = "bad_request"
+		}
 		return p
 	}
 	for _, row := range table {
 		if errors.Is(err, row.err) {
-			p = problem{status: row.status, detail: row.detail, retryAfter: row.retryAfter}
+			p = problem{status: row.status, detail: row.detail, retryAfter: row.retryAfter, reason: row.reason}
 			if row.own {
 				p.detail = err.Error()
 			}
@@ -87,10 +93,13 @@ func explain(err error) problem {
 	}
 	var h *echo.HTTPError // of Echo's router
 	if errors.As(err, &h) && h.Code < http.StatusInternalServerError {
-		return problem{status: h.Code, detail: http.StatusText(h.Code)}
+		return problem{status: h.Code, detail: http.StatusText(h.Code), reason: "bad_request"}
 	}
-	return problem{status: http.StatusInternalServerError, detail: "something went wrong inside; it has been logged"}
+	return problem{status: http.StatusInternalServerError, detail: "something went wrong inside; it has been logged", reason: reasonInternal}
 }
+
+// reasonInternal is the reason of what is in no list: a defect.
+const reasonInternal = "internal"
 
 // allowed are the methods of the protocol's URLs, for 405.
 const allowed = "GET, POST"
@@ -109,7 +118,10 @@ func (a *API) fail(err error, c echo.Context) {
 	}
 	p := explain(err)
 	discard(r)
-	body, _ := json.Marshal(struct { // can't fail: strings and a number
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // it speaks of XML, to people, too
+	_ = encoder.Encode(struct {  // can't fail: strings and a number
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail"`
@@ -130,7 +142,7 @@ func (a *API) fail(err error, c echo.Context) {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())))
 	}
-	a.send(c, p.status, body)
+	a.send(c, p.status, body.Bytes())
 }
 
 // statusClientClosed stands in logs for a request whose client went away.

@@ -28,10 +28,14 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
 	if err != nil {
 		return err
 	}
+	start := time.Now()
 	d, err := a.opts.Queues.Pull(r.Context(), n, call, q.request)
+	ev := eventOf(c)
+	ev.held, ev.delivered, ev.again, ev.confirmed = d.Held, len(d.Messages), d.Redelivered, d.Confirmed
 	if err != nil {
 		return err
 	}
+	a.tracePull(r.Context(), n, d, start)
 	h := c.Response().Header()
 	h.Set("Content-Type", q.format.MediaType())
 	h.Set("Cache-Control", "no-store")
@@ -45,7 +49,17 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
 	if a.phase.Load() == draining {
 		h.Set("Connection", "close") // the poll may have begun before
 	}
-	a.send(c, http.StatusOK, qst.Append(nil, q.format, d.Messages))
+	switch {
+	case len(d.Messages) > 0:
+		ev.outcome = "messages"
+	case d.Superseded:
+		ev.outcome = "superseded"
+	default:
+		ev.outcome = "empty"
+	}
+	body := qst.Append(nil, q.format, d.Messages)
+	ev.out = len(body)
+	a.send(c, http.StatusOK, body)
 	return nil
 }
 

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // push answers a POST; see "Pushing" in the protocol.
@@ -22,6 +24,8 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Call) error {
 	if err != nil {
 		return err
 	}
+	ev := eventOf(c)
+	ev.in = len(body)
 	format, charset, err := contentType(r, body)
 	if err != nil {
 		return err
@@ -30,10 +34,18 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Call) error {
 	if err != nil {
 		return err
 	}
-	result, err := a.opts.Queues.Push(r.Context(), n, call, batch)
+	ctx := r.Context()
+	if a.opts.Tracing {
+		var span trace.Span
+		ctx, span = a.traceSend(ctx, n, len(batch))
+		defer span.End()
+		call.Trace = telemetry.Traceparent(ctx)
+	}
+	result, err := a.opts.Queues.Push(ctx, n, call, batch)
 	if err != nil {
 		return err
 	}
+	ev.pushed = result
 	h := c.Response().Header()
 	h.Set("Content-Type", format.MediaType())
 	h.Set("Cache-Control", "no-store")

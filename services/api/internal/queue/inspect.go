@@ -1,15 +1,19 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // What operators ask of queues. None of it takes a message from its clients but
@@ -126,8 +130,10 @@ type Entry struct {
 // beginning), without taking or delivering any.
 func (s *Store) Peek(ctx context.Context, n Name, after string, limit int64) ([]Entry, error) {
 	return s.entries(ctx, s.layout.queue(n).stream, after, limit, func(values map[string]any) (e Entry) {
-		for _, json := range values { // one field
-			e.Canonical = []byte(fmt.Sprint(json))
+		for name, value := range values {
+			if name != "trace" { // it is the one named for its place in the log
+				e.Canonical = []byte(fmt.Sprint(value))
+			}
 		}
 		return e
 	})
@@ -162,31 +168,28 @@ func (s *Store) entries(ctx context.Context, key, after string, limit int64, rea
 // Purge takes every message out of a queue, if it holds as many as expected. It
 // returns ErrStale, and how many it holds, if not. Dead messages stay.
 func (s *Store) Purge(ctx context.Context, n Name, expected int64) (held int, err error) {
-	k := s.layout.queue(n)
-	reply, err := s.run(ctx, s.scripts.purge, []string{k.stream, k.meta, k.oldest, k.due}, []any{n.String(), expected}, 0)
+	f, err := s.onQueue(ctx, s.scripts.purge, n, s.layout.queue(n), 0, nil, expected)
 	if err != nil {
-		return 0, unavailable(err)
+		return 0, err
 	}
-	f := fields(reply)
 	if f.int(0) == 0 {
 		return f.int(1), ErrStale
 	}
+	s.metrics.Purged.Add(ctx, int64(f.int(1)), n.attribute())
 	return f.int(1), nil
 }
 
 // Requeue puts a dead message back into its queue, as its newest, also if that is
 // full. It returns ErrNotFound.
 func (s *Store) Requeue(ctx context.Context, n Name, limits Limits, id string) error {
-	k := s.layout.queue(n)
-	reply, err := s.run(ctx, s.scripts.requeue,
-		[]string{k.stream, k.meta, k.waiter, k.dead, k.oldest, k.due},
-		[]any{id, limits.Retention.Milliseconds(), n.String(), k.wakes}, 0)
+	f, err := s.onQueue(ctx, s.scripts.requeue, n, s.layout.queue(n), limits.Retention.Milliseconds(), nil, id)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	if fields(reply).int(0) == 0 {
+	if f.int(0) == 0 {
 		return fmt.Errorf("dead message %s: %w", id, ErrNotFound)
 	}
+	s.metrics.Requeued.Add(ctx, 1, n.attribute())
 	return nil
 }
 
@@ -209,22 +212,21 @@ func (s *Store) DropDead(ctx context.Context, n Name, id string) error {
 // was seen in the deduplication window is forgotten. It returns ErrNotFound or
 // ErrStale.
 func (s *Store) Delete(ctx context.Context, channel, revision string, limits Limits) (messages int, err error) {
-	var streams, rest []string
-	args := []any{revision, channel}
 	var k queueKeys
+	var streams, metas, rest []string
+	args := []any{revision, channel}
 	for _, kind := range Kinds() {
 		n := Name{Channel: channel, Kind: kind}
 		k = s.layout.queue(n)
-		streams = append(streams, k.stream)
-		rest = append(rest, k.meta, k.waiter, k.dead)
+		streams, metas, rest = append(streams, k.stream), append(metas, k.meta), append(rest, k.waiter, k.dead)
 		if limits.DedupWindow > 0 {
 			window := time.Now().UnixNano() / int64(limits.DedupWindow)
 			rest = append(rest, k.seen(window), k.seen(window-1))
 		}
 		args = append(args, n.String())
 	}
-	keys := append([]string{k.record, k.channels, k.oldest, k.due}, streams...)
-	reply, err := s.run(ctx, s.scripts.del, append(keys, rest...), args, 0)
+	keys := slices.Concat([]string{k.record, k.channels, k.totals, k.oldest, k.due, k.depth}, streams, metas, rest)
+	reply, err := s.run(ctx, s.scripts.del, keys, args, 0)
 	if err != nil {
 		return 0, unavailable(err)
 	}
@@ -236,6 +238,58 @@ func (s *Store) Delete(ctx context.Context, channel, revision string, limits Lim
 		return 0, fmt.Errorf("channel %s: %w", channel, ErrNotFound)
 	}
 	return f.int(1), nil
+}
+
+// Totals returns the figures over all queues, and the top deepest and oldest
+// queues. It reads a few keys a partition, however many queues there are.
+func (s *Store) Totals(ctx context.Context, top int) (t telemetry.Totals, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	type replies struct {
+		totals          *redis.SliceCmd
+		oldest, deepest *redis.ZSliceCmd
+	}
+	pipe := s.rdb.Pipeline()
+	asked := make([]replies, s.layout.Partitions())
+	for p := range asked {
+		asked[p] = replies{
+			totals: pipe.HMGet(ctx, s.layout.ofPartition(p, "totals"), "messages", "bytes"),
+			oldest: pipe.ZRangeWithScores(ctx, s.layout.ofPartition(p, "oldest"), 0, int64(max(1, top)-1)),
+		}
+		if top > 0 {
+			asked[p].deepest = pipe.ZRevRangeWithScores(ctx, s.layout.ofPartition(p, "depth"), 0, int64(top-1))
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return telemetry.Totals{}, unavailable(err)
+	}
+	var oldest, deepest []redis.Z
+	for _, r := range asked {
+		for i, sum := range []*int64{&t.Messages, &t.Bytes} {
+			if v, ok := r.totals.Val()[i].(string); ok {
+				*sum += number(v)
+			}
+		}
+		oldest = append(oldest, r.oldest.Val()...)
+		if top > 0 {
+			deepest = append(deepest, r.deepest.Val()...)
+		}
+	}
+	age := func(z redis.Z) time.Duration { return max(0, time.Since(time.UnixMilli(int64(z.Score)))) }
+	slices.SortFunc(oldest, func(a, b redis.Z) int { return cmp.Compare(a.Score, b.Score) })
+	slices.SortFunc(deepest, func(a, b redis.Z) int { return cmp.Compare(b.Score, a.Score) })
+	if len(oldest) > 0 {
+		t.OldestAge = age(oldest[0])
+	}
+	for _, z := range oldest[:min(top, len(oldest))] {
+		channel, kind, _ := strings.Cut(fmt.Sprint(z.Member), ":")
+		t.Top = append(t.Top, telemetry.TopQueue{Channel: channel, Queue: kind, OldestAge: age(z)})
+	}
+	for _, z := range deepest[:min(top, len(deepest))] {
+		channel, kind, _ := strings.Cut(fmt.Sprint(z.Member), ":")
+		t.Top = append(t.Top, telemetry.TopQueue{Channel: channel, Queue: kind, Messages: int64(z.Score)})
+	}
+	return t, nil
 }
 
 // Retain makes a channel's queues follow a retention that has changed.

@@ -4,6 +4,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // Kind tells a channel's queues apart; see "URLs" in the protocol.
@@ -28,6 +33,17 @@ type Name struct {
 
 // String returns "channel:kind", which is also the queue's name in sorted sets.
 func (n Name) String() string { return n.Channel + ":" + string(n.Kind) }
+
+// attributes of measurements, made once.
+var attributes = map[Kind]metric.MeasurementOption{
+	Inbound:  metric.WithAttributeSet(attribute.NewSet(telemetry.Queue(Inbound))),
+	Outbound: metric.WithAttributeSet(attribute.NewSet(telemetry.Queue(Outbound))),
+	Mailbox:  metric.WithAttributeSet(attribute.NewSet(telemetry.Queue(Mailbox))),
+}
+
+// attribute is what is said of the queue with a measurement: its kind, and never
+// its channel.
+func (n Name) attribute() metric.MeasurementOption { return attributes[n.Kind] }
 
 // Layout builds every key that the service has in Redis. It is part of the data:
 // programs that share a Redis must agree on it.
@@ -80,33 +96,32 @@ func (l Layout) Record(channel string) string {
 }
 
 // Channels returns the sorted set of the channels of a channel's partition.
-func (l Layout) Channels(channel string) string { return l.channels(l.partition(channel)) }
+func (l Layout) Channels(channel string) string {
+	return l.ofPartition(l.partition(channel), "channels")
+}
 
 // AllChannels returns the sorted sets of the channels of all partitions.
 func (l Layout) AllChannels() []string {
 	keys := make([]string, len(l.tags))
 	for p := range keys {
-		keys[p] = l.channels(p)
+		keys[p] = l.ofPartition(p, "channels")
 	}
 	return keys
 }
 
-func (l Layout) channels(partition int) string {
-	return fmt.Sprintf("%s:{%s}:channels", l.prefix, l.tags[partition])
+// queueKeys are the keys of one queue; lua/shared.lua says what each one holds.
+type queueKeys struct {
+	partition                            int
+	stream, meta, waiter, dead, record   string
+	channels, oldest, due, depth, totals string
+	wakes                                string // prefix of the wake streams
 }
 
-// queueKeys are the keys of one queue.
-type queueKeys struct {
-	partition int
-	stream    string // stream: one entry a message, {log offset: canonical JSON}
-	meta      string // hash: epoch, log offsets, last delivered, life signs
-	waiter    string // string, expires: the poll that waits here
-	dead      string // stream: messages set aside
-	record    string // hash: the channel's record
-	channels  string // sorted set: the partition's channels
-	oldest    string // sorted set: the partition's queues that hold messages, by their first one's time
-	due       string // sorted set: the same, by when that one is over its age
-	wakes     string // prefix of the wake streams of the partition
+// list returns the keys in the order in which scripts take them.
+func (k queueKeys) list(more ...string) []string {
+	return append([]string{
+		k.stream, k.meta, k.waiter, k.dead, k.record, k.channels, k.oldest, k.due, k.depth, k.totals,
+	}, more...)
 }
 
 func (l Layout) queue(n Name) queueKeys {
@@ -119,11 +134,17 @@ func (l Layout) queue(n Name) queueKeys {
 		waiter:    stream + ":waiter",
 		dead:      stream + ":dead",
 		record:    l.Record(n.Channel),
-		channels:  l.channels(p),
-		oldest:    fmt.Sprintf("%s:{%s}:oldest", l.prefix, l.tags[p]),
-		due:       l.due(p),
-		wakes:     fmt.Sprintf("%s:{%s}:wake:", l.prefix, l.tags[p]),
+		channels:  l.ofPartition(p, "channels"),
+		oldest:    l.ofPartition(p, "oldest"),
+		due:       l.ofPartition(p, "due"),
+		depth:     l.ofPartition(p, "depth"),
+		totals:    l.ofPartition(p, "totals"),
+		wakes:     l.ofPartition(p, "wake:"),
 	}
+}
+
+func (l Layout) ofPartition(partition int, name string) string {
+	return fmt.Sprintf("%s:{%s}:%s", l.prefix, l.tags[partition], name)
 }
 
 // seen returns the set of digests of the messages that the queue took in the
@@ -132,14 +153,10 @@ func (k queueKeys) seen(n int64) string {
 	return k.stream + ":seen:" + strconv.FormatInt(n, 10)
 }
 
-func (l Layout) due(partition int) string {
-	return fmt.Sprintf("%s:{%s}:due", l.prefix, l.tags[partition])
-}
-
 // wake returns the stream that tells a replica which of its polls of a
 // partition have something to read.
 func (l Layout) wake(partition int, replica string) string {
-	return fmt.Sprintf("%s:{%s}:wake:%s", l.prefix, l.tags[partition], replica)
+	return l.ofPartition(partition, "wake:"+replica)
 }
 
 // stored is the hash that says how the data is laid out.

@@ -14,7 +14,7 @@ func TestKeys(t *testing.T) {
 	l := NewLayout("qst", 64)
 	k := l.queue(Name{Channel: "+855.12@x", Kind: Inbound})
 	got := []string{
-		k.stream, k.meta, k.waiter, k.dead, k.seen(7), k.channels, k.oldest,
+		k.stream, k.meta, k.waiter, k.dead, k.seen(7), k.channels, k.oldest, k.depth, k.totals,
 		k.due, k.record, l.wake(k.partition, "r"), l.wake(0, "r"), l.wake(63, "r"), l.stored(),
 	}
 	want := strings.Fields(`
@@ -25,6 +25,8 @@ func TestKeys(t *testing.T) {
 		qst:{38o}:q:+855.12@x:inbound:seen:7
 		qst:{38o}:channels
 		qst:{38o}:oldest
+		qst:{38o}:depth
+		qst:{38o}:totals
 		qst:{38o}:due
 		qst:{38o}:c:+855.12@x
 		qst:{38o}:wake:r

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
@@ -28,6 +29,13 @@ type Delivery struct {
 	Held time.Duration
 	// Superseded: a later poll of the same queue took this one's place.
 	Superseded bool
+	// Redelivered is how many of the messages, the first ones, had gone out before.
+	Redelivered int
+	// Traces are the W3C trace contexts of the pushes that brought the messages, and
+	// those of what was confirmed; each one once.
+	Traces, ConfirmedTraces []string
+
+	waited float64 // of the first message, from its push, in seconds
 }
 
 // Pull confirms what the request's ETag stands for, then reads: unconfirmed
@@ -56,12 +64,15 @@ func (s *Store) Pull(ctx context.Context, n Name, c Call, r Request) (Delivery, 
 	}
 	// The queue was empty, and the ETag has been dealt with.
 	outcome, later, err := s.wait(ctx, n, k, c, r.Max, p)
+	later.Held = p.held()
 	if err != nil {
-		return Delivery{}, err
+		return Delivery{Held: later.Held}, err
 	}
-	later.Held = time.Since(p.start)
 	later.Superseded = outcome == superseded
-	later.Confirmed = d.Confirmed
+	later.Confirmed, later.ConfirmedTraces = d.Confirmed, d.ConfirmedTraces
+	if len(later.Messages) > 0 {
+		s.metrics.Wake.Record(ctx, later.waited)
+	}
 	if later.ETag == nil {
 		later.ETag = d.ETag
 	}
@@ -70,6 +81,7 @@ func (s *Store) Pull(ctx context.Context, n Name, c Call, r Request) (Delivery, 
 
 // What came of a run of the pull script, as the script calls it.
 const (
+	reading    = "read"       // there is something to read
 	waiting    = "waiting"    // nothing to read; the poll is the queue's waiter
 	superseded = "superseded" // a later poll is
 	unknown    = "unknown"    // there is no such channel
@@ -85,48 +97,81 @@ func (s *Store) read(ctx context.Context, n Name, k queueKeys, c Call, r Request
 	var who, since string
 	var left time.Duration
 	if p != nil {
+		defer func(start time.Time) { p.looked = time.Since(start) }(time.Now())
 		who, since, left = s.replica+"/"+p.name, p.since, p.left()
 	}
-	reply, err := s.run(ctx, s.scripts.pull,
-		[]string{k.stream, k.meta, k.waiter, k.dead, k.record, k.oldest, k.due},
-		[]any{
-			epoch, id, r.Max, s.opts.PullMaxBytes, c.Limits.Retention.Milliseconds(), c.Limits.MaxDeliveries,
-			n.String(), k.wakes, who, left.Milliseconds(), since, c.flag(), c.Address, c.UserAgent,
-		}, 0)
+	f, err := s.onQueue(ctx, s.scripts.pull, n, k, c.Limits.Retention.Milliseconds(), nil,
+		c.flag(), c.Address, c.UserAgent, epoch, id, r.Max, s.opts.PullMaxBytes, c.Limits.MaxDeliveries,
+		who, left.Milliseconds(), since)
 	if err != nil {
-		return "", Delivery{}, unavailable(err)
+		return "", Delivery{}, err
 	}
-	f := fields(reply)
-	if f.string(0) == unknown {
+	outcome = f.string(0)
+	if outcome == unknown {
 		return "", Delivery{}, ErrUnknownChannel
 	}
-	s.logDropped(ctx, n, f.int(4), f.int(5))
 	if p != nil {
-		p.since = f.string(7)
+		p.since = f.string(4)
 	}
-	d.Confirmed = f.int(3)
+	now := f.int(3)
+	s.dropped(ctx, n, f.int(5), f.int(6))
 	if f.int(2) == 1 {
 		d.ETag = r.ETag
 	}
-	entries := f.slice(8)
-	if len(entries) == 0 {
-		return f.string(0), d, nil
+	confirmed := f.slice(9)
+	d.Confirmed = len(confirmed)
+	s.metrics.Confirmed.Add(ctx, int64(d.Confirmed), n.attribute())
+	for i := range confirmed {
+		s.metrics.ToConfirm.Record(ctx, seconds(now-confirmed.int(i)), n.attribute())
 	}
-	d.Messages = make([]qst.Message, 0, len(entries)/2)
-	for i := 0; i+1 < len(entries); i += 2 {
+	d.ConfirmedTraces = f.slice(10).strings()
+	if outcome != reading {
+		return outcome, d, nil
+	}
+	d.Redelivered = f.int(7)
+	if err := s.decode(ctx, n, f.slice(8), now, &d); err != nil {
+		return "", Delivery{}, fmt.Errorf("%s: %w", k.stream, err)
+	}
+	d.ETag.Epoch = f.string(1)
+	return outcome, d, nil
+}
+
+// decode puts what was read into d: {id, canonical JSON, trace context, id, …}.
+func (s *Store) decode(ctx context.Context, n Name, entries fields, now int, d *Delivery) error {
+	const width = 3
+	d.Messages = make([]qst.Message, 0, len(entries)/width)
+	d.ETag = new(qst.ETag)
+	for i := 0; i+width <= len(entries); i += width {
+		id, err := qst.ParseStreamID(entries.string(i))
+		if err != nil {
+			return err
+		}
 		m, err := qst.DecodeCanonical([]byte(entries.string(i + 1)))
 		if err != nil {
-			return "", Delivery{}, fmt.Errorf("entry %s of %s: %w", entries.string(i), k.stream, err)
+			return fmt.Errorf("entry %s: %w", id, err)
+		}
+		if i/width >= d.Redelivered {
+			s.metrics.ToDeliver.Record(ctx, seconds(now-int(id.Ms)), n.attribute()) //nolint:gosec // a time
+		}
+		if i == 0 {
+			d.waited = seconds(now - int(id.Ms)) //nolint:gosec // a time
+		}
+		if trace := entries.string(i + 2); trace != "" && !slices.Contains(d.Traces, trace) && len(d.Traces) < mostTraces {
+			d.Traces = append(d.Traces, trace)
 		}
 		d.Messages = append(d.Messages, m)
+		d.ETag.ID = id
 	}
-	last, err := qst.ParseStreamID(entries.string(len(entries) - 2))
-	if err != nil {
-		return "", Delivery{}, fmt.Errorf("last entry of %s: %w", k.stream, err)
-	}
-	d.ETag = &qst.ETag{Epoch: f.string(1), ID: last}
-	return f.string(0), d, nil
+	s.metrics.Delivered.Add(ctx, int64(len(d.Messages)-d.Redelivered), n.attribute())
+	s.metrics.Redelivered.Add(ctx, int64(d.Redelivered), n.attribute())
+	return nil
 }
+
+// mostTraces bounds the traces that an answer names: what the OpenTelemetry SDK
+// keeps of a span's links.
+const mostTraces = 128
+
+func seconds(ms int) float64 { return float64(max(0, ms)) / 1000 }
 
 // newEpoch makes the random part of a new queue's ETags.
 func newEpoch() string {

@@ -33,10 +33,9 @@ func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (
 		window = now.UnixNano() / int64(c.Limits.DedupWindow)
 		seenTTL = max(1, 2*c.Limits.DedupWindow.Milliseconds())
 	}
-	keys := []string{k.stream, k.meta, k.waiter, k.record, k.channels, k.oldest, k.due, k.seen(window), k.seen(window - 1)}
-	args := make([]any, 0, 11+2*len(batch))
-	args = append(args, c.Limits.MaxMessages, c.Limits.MaxBytes, c.Limits.Retention.Milliseconds(),
-		seenTTL, newEpoch(), n.Channel, n.String(), k.wakes, c.flag(), c.Address, c.UserAgent)
+	args := make([]any, 0, 9+2*len(batch))
+	args = append(args, c.flag(), c.Address, c.UserAgent, n.Channel,
+		c.Limits.MaxMessages, c.Limits.MaxBytes, seenTTL, newEpoch(), c.Trace)
 	for i := range batch {
 		m := &batch[i]
 		var digest []byte
@@ -51,19 +50,21 @@ func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (
 		args = append(args, digest, m.AppendCanonical(nil))
 	}
 
-	reply, err := s.run(ctx, s.scripts.push, keys, args, s.opts.MinReplicas)
+	r, err := s.onQueue(ctx, s.scripts.push, n, k, c.Limits.Retention.Milliseconds(), []string{k.seen(window), k.seen(window - 1)}, args...)
 	if err != nil {
-		return qst.Result{}, unavailable(err)
+		return qst.Result{}, err
 	}
-	r := fields(reply)
-	s.logDropped(ctx, n, r.int(3), 0)
+	s.dropped(ctx, n, r.int(3), 0)
 	switch r.int(0) {
 	case 0:
 		return qst.Result{}, ErrFull
 	case -1:
 		return qst.Result{}, ErrUnknownChannel
 	}
-	return qst.Result{Accepted: r.int(1), Duplicates: r.int(2)}, nil
+	result := qst.Result{Accepted: r.int(1), Duplicates: r.int(2)}
+	s.metrics.Accepted.Add(ctx, int64(result.Accepted), n.attribute())
+	s.metrics.Duplicate.Add(ctx, int64(result.Duplicates), n.attribute())
+	return result, nil
 }
 
 // complete gives a message what its sender left out: an id and a time.
@@ -82,14 +83,16 @@ func complete(m *qst.Message, now time.Time) error {
 	return nil
 }
 
-// logDropped says what a queue lost by its own rules: an operator must be able
-// to find it.
-func (s *Store) logDropped(ctx context.Context, n Name, expired, setAside int) {
+// dropped counts and logs what a queue lost by its own rules: an operator must be
+// able to find it.
+func (s *Store) dropped(ctx context.Context, n Name, expired, setAside int) {
 	if expired > 0 {
+		s.metrics.Expired.Add(ctx, int64(expired), n.attribute())
 		s.log.WarnContext(ctx, "messages older than the retention were dropped",
 			"channel", n.Channel, "queue", n.Kind, "messages", expired)
 	}
 	if setAside > 0 {
+		s.metrics.SetAside.Add(ctx, int64(setAside), n.attribute())
 		s.log.WarnContext(ctx, "messages were set aside after too many deliveries",
 			"channel", n.Channel, "queue", n.Kind, "messages", setAside)
 	}
@@ -125,5 +128,13 @@ func (f fields) slice(i int) fields {
 		return nil
 	}
 	l, _ := f[i].([]any)
+	return l
+}
+
+func (f fields) strings() []string {
+	l := make([]string, len(f))
+	for i := range f {
+		l[i] = f.string(i)
+	}
 	return l
 }

@@ -56,6 +56,7 @@ func (r *reader) run(ctx context.Context) {
 		}
 		ready = false
 		if r.up.CompareAndSwap(true, false) && ctx.Err() == nil {
+			r.store.metrics.LostTouch.Add(ctx, 1)
 			r.store.log.WarnContext(ctx, "lost touch with Redis; polls will look again when it is back",
 				"partition", r.partition, "error", err)
 		}

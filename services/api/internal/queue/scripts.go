@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 )
 
 var (
@@ -48,7 +50,7 @@ func newScripts() scripts {
 		push:   newScript(sharedLua + pushLua),
 		pull:   newScript(sharedLua + pullLua),
 		expire: newScript(sharedLua + expireLua),
-		leave:  newScript(leaveLua),
+		leave:  newScript(sharedLua + leaveLua),
 
 		purge:   newScript(sharedLua + purgeLua),
 		requeue: newScript(sharedLua + requeueLua),
@@ -75,10 +77,30 @@ type once struct{ *redis.Cmd }
 // NoRetry is asked by go-redis after an error.
 func (once) NoRetry() bool { return true }
 
+// outcomes are the attributes of round trips to Redis.
+var outcomes = map[bool]metric.MeasurementOption{
+	true:  metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", "ok"))),
+	false: metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", "error"))),
+}
+
 // ConnectionWait is how long a script may wait for a free connection, on top of
 // the time that Redis may take: a burst of requests queues up here rather than
 // being turned away, as long as Redis keeps up at all.
 const ConnectionWait = 10 * time.Second
+
+// onQueue runs a script that works on one queue. What shared.lua says that all of
+// them take is added to more and args.
+func (s *Store) onQueue(ctx context.Context, sc script, n Name, k queueKeys, retention any, more []string, args ...any) (fields, error) {
+	replicas := 0
+	if sc == s.scripts.push {
+		replicas = s.opts.MinReplicas
+	}
+	reply, err := s.run(ctx, sc, k.list(more...), append([]any{n.String(), k.wakes, retention}, args...), replicas)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return reply, nil
+}
 
 // run runs a script by its digest, and with its source if Redis has lost it
 // (SCRIPT FLUSH, a restart, a fail-over). It ends within Options.Timeout and
@@ -89,10 +111,12 @@ const ConnectionWait = 10 * time.Second
 //
 // What runs is not cut short when ctx is cancelled, only bounded: a client that
 // goes away must not cost a connection, nor leave in doubt what was stored.
-func (s *Store) run(ctx context.Context, sc script, keys []string, args []any, replicas int) ([]any, error) {
+func (s *Store) run(ctx context.Context, sc script, keys []string, args []any, replicas int) (reply []any, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ConnectionWait+s.opts.Timeout)
 	defer cancel()
-	reply, err := s.eval(ctx, "evalsha", sc.sha, keys, args, replicas)
+	start := time.Now()
+	defer func() { s.metrics.Redis.Record(ctx, time.Since(start).Seconds(), outcomes[err == nil]) }()
+	reply, err = s.eval(ctx, "evalsha", sc.sha, keys, args, replicas)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply, err = s.eval(ctx, "eval", sc.source, keys, args, replicas)
 	}

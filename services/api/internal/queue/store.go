@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // What the store's methods return, beside errors of the context. ErrFull and
@@ -48,6 +51,8 @@ type Call struct {
 	Registered bool
 	// Address and UserAgent say who calls: kept as the queue's life signs.
 	Address, UserAgent string
+	// Trace is the W3C trace context that is kept with pushed messages; "": none.
+	Trace string
 }
 
 // flag is how scripts are told of Registered.
@@ -68,7 +73,8 @@ type Options struct {
 	MinReplicas  int           // Redis replicas that must have a push; 0: none
 	Timeout      time.Duration // of one step in Redis
 
-	Logger *slog.Logger
+	Metrics *telemetry.Metrics
+	Logger  *slog.Logger
 }
 
 // Store is the queues of one replica of the service. Its methods may be called
@@ -79,6 +85,7 @@ type Store struct {
 	opts    Options
 	layout  Layout
 	scripts scripts
+	metrics *telemetry.Metrics
 	log     *slog.Logger
 
 	replica  string // new at every start: wake streams outlive their replica for a while
@@ -99,6 +106,7 @@ func New(rdb, waiting redis.UniversalClient, opts Options) *Store {
 		opts:     opts,
 		layout:   opts.Layout,
 		scripts:  newScripts(),
+		metrics:  opts.Metrics,
 		log:      opts.Logger,
 		replica:  uuid.NewString(),
 		polls:    newPolls(opts.MaxPolls),
@@ -133,5 +141,13 @@ func (s *Store) Drain() {
 // Polls returns how many polls this replica holds.
 func (s *Store) Polls() int { return s.polls.len() }
 
-// unavailable wraps an error of Redis, so that callers need not know Redis's.
-func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+// unavailable wraps what Redis, or the way to it, says when it can't serve now. An
+// error of a command is none of that but a defect, and stays what it is.
+func unavailable(err error) error {
+	var reply redis.Error
+	if errors.As(err, &reply) && (strings.HasPrefix(reply.Error(), "ERR ") || redis.HasErrorPrefix(err, "WRONGTYPE")) &&
+		!redis.HasErrorPrefix(err, "max number of clients") {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}

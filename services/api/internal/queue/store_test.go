@@ -14,6 +14,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 func whole(i int) string { return strconv.Itoa(i) }
@@ -39,7 +40,7 @@ func open(t testing.TB, set ...func(*Options, *Limits)) (*limited, *redis.Client
 	s := redistest.Start(t)
 	opts := Options{
 		Layout: NewLayout("qst", 4), PullMaxBytes: 1 << 20, MaxPolls: 100, Timeout: 10 * time.Second,
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler), Metrics: telemetry.Discard(),
 	}
 	limits := Limits{MaxMessages: 100_000, MaxBytes: 64 << 20, Retention: time.Hour, DedupWindow: 10 * time.Minute}
 	for _, f := range set {
@@ -109,6 +110,11 @@ func held(t testing.TB, s *limited, c *redis.Client) (messages int64, bytes, byM
 	meta := c.HGetAll(t.Context(), k.meta).Val()
 	head, _ := strconv.Atoi(meta["head"])
 	tail, _ := strconv.Atoi(meta["tail"])
+	totals := c.HGetAll(t.Context(), k.totals).Val()
+	depth := c.ZScore(t.Context(), k.depth, inbox.String()).Val()
+	if n := len(entries); totals["messages"] != whole(n) || totals["bytes"] != whole(tail-head) || int(depth) != n {
+		t.Fatalf("%d messages of %d bytes, but the totals are %v, the depth %v", n, tail-head, totals, depth)
+	}
 	return int64(len(entries)), bytes, tail - head
 }
 

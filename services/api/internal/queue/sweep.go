@@ -37,7 +37,7 @@ func (s *Store) sweep(ctx context.Context) {
 
 func (s *Store) sweepPartition(ctx context.Context, partition int) error {
 	for ctx.Err() == nil {
-		due, err := s.rdb.ZRangeByScore(ctx, s.layout.due(partition), &redis.ZRangeBy{
+		due, err := s.rdb.ZRangeByScore(ctx, s.layout.ofPartition(partition, "due"), &redis.ZRangeBy{
 			Min: "-inf", Max: strconv.FormatInt(time.Now().UnixMilli()-1, 10), Count: sweepBatch,
 		}).Result()
 		if err != nil {
@@ -63,12 +63,11 @@ func (s *Store) sweepPartition(ctx context.Context, partition int) error {
 // expire drops what is over its age from a queue. retention is in milliseconds,
 // or "" for what held last.
 func (s *Store) expire(ctx context.Context, n Name, retention string) (int, error) {
-	k := s.layout.queue(n)
-	reply, err := s.run(ctx, s.scripts.expire, []string{k.stream, k.meta, k.oldest, k.due}, []any{n.String(), retention}, 0)
+	r, err := s.onQueue(ctx, s.scripts.expire, n, s.layout.queue(n), retention, nil)
 	if err != nil {
-		return 0, unavailable(err)
+		return 0, err
 	}
-	expired := fields(reply).int(0)
-	s.logDropped(ctx, n, expired, 0)
+	expired := r.int(0)
+	s.dropped(ctx, n, expired, 0)
 	return expired, nil
 }

@@ -58,6 +58,34 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
+// Warm opens every connection of the pool for pushes and pulls, n a node: what is
+// opened under load is opened late, and the number of connections should not tell
+// how much there is to do. It returns ErrUnavailable.
+func (s *Store) Warm(ctx context.Context, n int) error {
+	return s.eachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+		defer cancel()
+		for range n {
+			c := node.Conn()
+			defer func() { _ = c.Close() }() // back to the pool, all at the end: so each is another one
+			if err := c.Ping(ctx).Err(); err != nil {
+				return unavailable(fmt.Errorf("opening connections to %s: %w", node.Options().Addr, err))
+			}
+		}
+		return nil
+	})
+}
+
+// Listening tells whether this replica hears of every wake.
+func (s *Store) Listening() bool {
+	for _, r := range s.readers {
+		if !r.up.Load() {
+			return false
+		}
+	}
+	return true
+}
+
 // eachMaster calls f for every node that takes writes.
 func (s *Store) eachMaster(ctx context.Context, f func(context.Context, *redis.Client) error) error {
 	switch c := s.rdb.(type) {

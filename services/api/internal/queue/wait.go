@@ -25,7 +25,8 @@ type poll struct {
 	partition int
 	start     time.Time
 	wait      time.Duration
-	since     string // when it first became a waiter, by Redis's clock; "": not yet
+	looked    time.Duration // how long its last look into the queue took
+	since     string        // when it first became a waiter, by Redis's clock; "": not yet
 
 	// Each holds one signal at the most; a second one would say the same.
 	wake       chan struct{} // there is something to read
@@ -37,6 +38,9 @@ type poll struct {
 func (p *poll) left() time.Duration {
 	return max(time.Millisecond, p.wait-time.Since(p.start))
 }
+
+// held is how long it has waited, without the time its last look took.
+func (p *poll) held() time.Duration { return max(1, time.Since(p.start)-p.looked) }
 
 // signal sends without waiting; c holds one.
 func signal(c chan struct{}) {
@@ -123,7 +127,7 @@ func (s *Store) wait(ctx context.Context, n Name, k queueKeys, c Call, most int,
 	for outcome == waiting && err == nil {
 		select {
 		case <-ctx.Done():
-			s.leave(ctx, k, p)
+			s.leave(ctx, n, k, p)
 			return "", Delivery{}, ctx.Err()
 		case <-s.draining:
 			return outcome, Delivery{}, nil
@@ -167,8 +171,8 @@ func (s *Store) pause(ctx context.Context, d time.Duration) {
 // leave takes back a waiter whose client has gone. If it can't, the waiter
 // expires with the poll's wait; until then a push wakes a poll that isn't there,
 // which costs nothing else.
-func (s *Store) leave(ctx context.Context, k queueKeys, p *poll) {
-	_, err := s.run(ctx, s.scripts.leave, []string{k.waiter}, []any{p.since + "/" + s.replica + "/" + p.name}, 0)
+func (s *Store) leave(ctx context.Context, n Name, k queueKeys, p *poll) {
+	_, err := s.onQueue(ctx, s.scripts.leave, n, k, 0, nil, p.since+"/"+s.replica+"/"+p.name)
 	if err != nil {
 		s.log.DebugContext(ctx, "a waiter stays until it expires", "key", k.waiter, "error", err)
 	}

@@ -1,8 +1,7 @@
 -- Drops the waiter of a poll that waits no more, if it is still that poll's.
 --
--- KEYS[1] -> the queue's waiter
--- ARGV[1] -> "<since>/<replica>/<poll>"
+-- ARGV[4] -> "<since>/<replica>/<poll>"
 --
 -- Returns {}
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+if redis.call('GET', WAITER) == ARGV[4] then redis.call('DEL', WAITER) end
 return {}

@@ -1,66 +1,60 @@
 -- Confirms, reads, and leaves a waiter if there is nothing to read.
 --
--- KEYS[1] -> the queue's stream
--- KEYS[2] -> its meta
--- KEYS[3] -> its waiter
--- KEYS[4] -> its dead messages
--- KEYS[5] -> the channel's record
--- KEYS[6] -> the partition's queues by oldest message
--- KEYS[7] -> the partition's queues by when that is over its age
--- ARGV[1] -> epoch of the client's ETag; '': it has none
--- ARGV[2] -> stream id of the client's ETag
--- ARGV[3] -> most messages to read
--- ARGV[4] -> most bytes to read; one message is read whatever its size
--- ARGV[5] -> retention, ms; 0: for ever
--- ARGV[6] -> deliveries before a message is set aside; 0: never
--- ARGV[7] -> the queue's name among the partition's queues
--- ARGV[8] -> prefix of the partition's wake streams
--- ARGV[9] -> "<replica>/<poll>" that will wait if there is nothing; '': none will
--- ARGV[10] -> how long it will wait, ms
--- ARGV[11] -> since when it waits ('since' of its first run); '': this is its first run
--- ARGV[12] -> '1' if the channel must have a record
--- ARGV[13] -> address of the client
--- ARGV[14] -> its user agent
+-- ARGV[4] -> '1' if the channel must have a record
+-- ARGV[5] -> address of the client
+-- ARGV[6] -> its user agent
+-- ARGV[7] -> epoch of the client's ETag; '': it has none
+-- ARGV[8] -> stream id of the client's ETag
+-- ARGV[9] -> most messages to read
+-- ARGV[10] -> most bytes to read; one message is read whatever its size
+-- ARGV[11] -> deliveries before a message is set aside; 0: never
+-- ARGV[12] -> "<replica>/<poll>" that will wait if there is nothing; '': none will
+-- ARGV[13] -> how long it will wait, ms
+-- ARGV[14] -> since when it waits ('since' of its first run); '': this is its first run
 --
--- Returns {outcome, epoch, etag is good: 1 or 0, confirmed, expired, set aside, redelivered, since,
---          {id, canonical JSON, id, canonical JSON, …}}
+-- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, set aside, redelivered,
+--          {id, canonical JSON, trace context or '', id, …}: what is read,
+--          {ms, …}: when what is confirmed was pushed,
+--          {trace context, …}: of what is confirmed}
 -- outcome: 'read', 'empty', 'waiting', 'superseded' (a later poll waits here, nothing was done),
 -- or 'unknown': no such channel
-local stream, meta, waiter, dead, record = unpack(KEYS)
-local k = {stream = stream, meta = meta, oldest = KEYS[6], due = KEYS[7]}
-local etag_epoch, etag_id = ARGV[1], ARGV[2]
-local max, max_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local retention, max_deliveries = tonumber(ARGV[5]), tonumber(ARGV[6])
-local member, wakes, poll, since = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
+local retention = tonumber(ARGV[3])
+local etag_epoch, etag_id = ARGV[7], ARGV[8]
+local max, max_bytes, max_deliveries = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local poll, since = ARGV[12], ARGV[14]
 local now = now_ms()
 
-if ARGV[12] == '1' and redis.call('EXISTS', record) == 0 then
-  return {'unknown', '', 0, 0, 0, 0, 0, since, {}}
+if ARGV[4] == '1' and redis.call('EXISTS', RECORD) == 0 then
+  return {'unknown', '', 0, now, since, 0, 0, 0, {}, {}, {}}
 end
 
 -- Polls of one queue follow each other: a later one supersedes an earlier one,
 -- never the other way round (an earlier one may look again when its replica
 -- lost touch with Redis for a while).
 if poll ~= '' then
-  local other = redis.call('GET', waiter)
-  local mine = since ~= ''
-  if since == '' then since = redis.call('TIME'); since = since[1] .. string.format('%06d', since[2]) end
+  local other = redis.call('GET', WAITER)
+  local again = since ~= ''
+  if not again then
+    local t = redis.call('TIME')
+    since = t[1] .. string.format('%06d', t[2])
+  end
   if other then
     local other_since, other_poll = string.match(other, '^(%d+)/(.+)$')
     if other_poll ~= poll then
-      if mine and tonumber(other_since) > tonumber(since) then
-        return {'superseded', '', 0, 0, 0, 0, 0, since, {}}
+      if again and tonumber(other_since) > tonumber(since) then
+        return {'superseded', '', 0, now, since, 0, 0, 0, {}, {}, {}}
       end
-      tell(wakes, other, 'superseded')
+      tell(other, 'superseded')
     end
-    redis.call('DEL', waiter)
+    redis.call('DEL', WAITER)
   end
 end
 
-local epoch, good, confirmed, expired, set_aside, redelivered = '', 0, 0, 0, 0, 0
-local read = {}
-if redis.call('EXISTS', stream) == 1 then
-  local state = redis.call('HMGET', meta, 'epoch', 'delivered', 'largest')
+local epoch, good, expired, set_aside, redelivered = '', 0, 0, 0, 0
+local read, confirmed, confirmed_traces = {}, {}, {}
+if redis.call('EXISTS', STREAM) == 1 then
+  local messages_before, bytes_before = measure()
+  local state = redis.call('HMGET', META, 'epoch', 'delivered', 'largest', 'traced')
   epoch = state[1]
   local moved = false
 
@@ -69,47 +63,58 @@ if redis.call('EXISTS', stream) == 1 then
     local delivered_ms, delivered_seq = id_parts(state[2])
     if ms < delivered_ms or (ms == delivered_ms and seq <= delivered_seq) then
       good = 1
-      local last
-      confirmed, last = ack_up_to(stream, etag_id)
-      if last then
-        redis.call('XTRIM', stream, 'MINID', '=', after(last))
+      local ids = ack_up_to(etag_id)
+      if #ids > 0 then
+        for i, id in ipairs(ids) do confirmed[i] = id_parts(id) end
+        if state[4] and confirmed[1] <= id_parts(state[4]) then
+          local known = {}
+          for _, e in ipairs(redis.call('XRANGE', STREAM, ids[1], ids[#ids])) do
+            local trace = e[2][4]
+            if trace and not known[trace] then
+              known[trace] = true
+              confirmed_traces[#confirmed_traces + 1] = trace
+            end
+          end
+        end
+        redis.call('XTRIM', STREAM, 'MINID', '=', after(ids[#ids]))
         moved = true
       end
     end
   end
 
-  expired = expire(stream, now, retention)
+  expired = expire(now, retention)
   moved = moved or expired > 0
 
-  if max_deliveries > 0 then
-    for _, p in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', max)) do
-      if p[4] >= max_deliveries then
-        local entry = redis.call('XRANGE', stream, p[1], p[1])[1]
-        redis.call('XADD', dead, '*', 'id', p[1], 'deliveries', p[4], 'message', entry[2][2])
-        redis.call('XACK', stream, GROUP, p[1])
-        redis.call('XDEL', stream, p[1])
-        set_aside = set_aside + 1
-      end
+  -- What was delivered before goes first; what was too often is set aside.
+  local again = {}
+  for _, p in ipairs(redis.call('XPENDING', STREAM, GROUP, '-', '+', max)) do
+    if max_deliveries > 0 and p[4] >= max_deliveries then
+      local entry = redis.call('XRANGE', STREAM, p[1], p[1])[1]
+      redis.call('XADD', DEAD, '*', 'id', p[1], 'deliveries', p[4], 'message', entry[2][2])
+      redis.call('XACK', STREAM, GROUP, p[1])
+      redis.call('XDEL', STREAM, p[1])
+      set_aside = set_aside + 1
+    else
+      again[#again + 1] = p[1]
     end
-    moved = moved or set_aside > 0
   end
+  moved = moved or set_aside > 0
 
   local bytes, first_offset = 0, nil
-  -- Adds what XREADGROUP gave to what is read. Returns how many that were.
-  local function take(reply)
-    if not reply then return 0 end
-    local entries = reply[1][2]
+  -- Adds entries to what is read. Returns how many.
+  local function take(entries)
     for _, e in ipairs(entries) do
       local json = e[2][2]
       first_offset = first_offset or e[2][1]
       read[#read + 1] = e[1]
       read[#read + 1] = json
+      read[#read + 1] = e[2][4] or ''
       bytes = bytes + #json + 1 -- and a comma
     end
     return #entries
   end
 
-  redelivered = take(redis.call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', max, 'STREAMS', stream, '0'))
+  if #again > 0 then redelivered = take(redis.call('XCLAIM', STREAM, GROUP, CONSUMER, 0, unpack(again))) end
   -- Reading marks as delivered, so no more may be read than will fit: as many at
   -- a time as fit even if each is the largest that this queue ever had.
   local largest = tonumber(state[3]) + 1
@@ -121,22 +126,32 @@ if redis.call('EXISTS', stream) == 1 then
       fit = 1
     end
     if fit > max - n then fit = max - n end
-    local got = take(redis.call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', fit, 'STREAMS', stream, '>'))
+    local new = redis.call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', fit, 'STREAMS', STREAM, '>')
+    local got = new and take(new[1][2]) or 0
     n = n + got
     if got < fit then break end
   end
-  if n > redelivered then redis.call('HSET', meta, 'delivered', read[#read - 1]) end
-  if moved then head_moved(k, member, retention, read[1], first_offset) end
-end
--- Where anybody may name a channel, asking for one that never was leaves nothing behind.
-if epoch ~= '' or ARGV[12] == '1' then
-  -- Only for show, and the one write that can be refused: out of memory, messages still go out.
-  redis.pcall('HSET', meta, 'pulled', whole(now), 'pulled_from', ARGV[13], 'pulled_agent', ARGV[14])
-  if confirmed > 0 then redis.pcall('HSET', meta, 'confirmed', whole(now)) end
+  if n > redelivered then redis.call('HSET', META, 'delivered', read[#read - 2]) end
+  if moved then
+    head_moved(retention, read[1], first_offset)
+    account(messages_before, bytes_before)
+  end
 end
 
-if #read > 0 then return {'read', epoch, good, confirmed, expired, set_aside, redelivered, since, read} end
-if poll == '' then return {'empty', epoch, good, confirmed, expired, set_aside, 0, since, read} end
-redis.call('DEL', waiter) -- there is none, but after this write Redis lets the next one pass when out of memory
-redis.call('SET', waiter, since .. '/' .. poll, 'PX', ARGV[10])
-return {'waiting', epoch, good, confirmed, expired, set_aside, 0, since, read}
+-- Where anybody may name a channel, asking for one that never was leaves nothing behind.
+if epoch ~= '' or ARGV[4] == '1' then
+  -- Only for show, and the one write that can be refused: out of memory, messages still go out.
+  redis.pcall('HSET', META, 'pulled', whole(now), 'pulled_from', ARGV[5], 'pulled_agent', ARGV[6])
+  if #confirmed > 0 then redis.pcall('HSET', META, 'confirmed', whole(now)) end
+end
+
+local outcome = 'read'
+if #read == 0 then
+  outcome = 'empty'
+  if poll ~= '' then
+    outcome = 'waiting'
+    redis.call('DEL', WAITER) -- there is none, but after this write Redis lets the next one pass when out of memory
+    redis.call('SET', WAITER, since .. '/' .. poll, 'PX', ARGV[13])
+  end
+end
+return {outcome, epoch, good, now, since, expired, set_aside, redelivered, read, confirmed, confirmed_traces}

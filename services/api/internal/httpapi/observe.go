@@ -1,0 +1,223 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+)
+
+// event is what there is to tell of one request, when it is complete: one log
+// line, a few measurements, a span. Nothing of a message's content, and no
+// address of a message, is in it; the channel is, and may be a phone's number.
+type event struct {
+	route     string // as in openapi.yaml
+	channel   string
+	endpoint  access.Endpoint
+	queue     queue.Kind
+	outcome   string // of a pull: messages, empty, superseded
+	pushed    qst.Result
+	delivered int // messages in the answer
+	again     int // of these, delivered before
+	confirmed int
+	in, out   int // bytes of bodies, decompressed
+	held      time.Duration
+	err       error
+}
+
+const eventKey = "event"
+
+// eventOf returns the event of a request.
+func eventOf(c echo.Context) *event {
+	if e, ok := c.Get(eventKey).(*event); ok {
+		return e
+	}
+	return new(event) // a request that is not observed
+}
+
+// observe tells of each request when it is complete.
+func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		e := new(event)
+		c.Set(eventKey, e)
+		if a.phase.Load() == draining {
+			c.Response().Header().Set("Connection", "close")
+		}
+		r := c.Request()
+		var span trace.Span
+		if a.opts.Tracing {
+			var ctx context.Context
+			ctx, span = a.opts.Tracer.Start(telemetry.Extract(r.Context(), r.Header), r.Method, trace.WithSpanKind(trace.SpanKindServer))
+			r = r.WithContext(ctx)
+			c.SetRequest(r)
+		}
+		if e.err = next(c); e.err != nil {
+			c.Error(e.err) // writes the answer: see fail
+		}
+		service := time.Since(start) - e.held
+		if span != nil {
+			e.end(span, r, c.Response().Status)
+		}
+		if e.channel != "" {
+			a.measure(r.Context(), r.Method, c.Response().Status, e, service)
+		}
+		a.log.LogAttrs(context.WithoutCancel(r.Context()), a.level(c, e), "request", e.attrs(c, service)...)
+		return nil
+	}
+}
+
+// level decides whether a request is logged. What went wrong always is; what went
+// well is sampled, and so are probes, which say nothing new.
+func (a *API) level(c echo.Context, e *event) slog.Level {
+	switch status := c.Response().Status; {
+	case status == statusClientClosed:
+		return slog.LevelDebug
+	case status >= http.StatusInternalServerError:
+		return slog.LevelWarn
+	case status >= http.StatusBadRequest:
+		return slog.LevelInfo
+	case e.channel != "" && a.seen.Add(1)%uint64(a.opts.LogSample) == 0: //nolint:gosec // at least 1
+		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
+	}
+}
+
+func (e *event) attrs(c echo.Context, service time.Duration) []slog.Attr {
+	r, status := c.Request(), c.Response().Status
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.Int("status", status), slog.Float64("service_ms", ms(service)),
+	}
+	if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
+		attrs = append(attrs, slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
+	}
+	if e.channel == "" {
+		return append(attrs, slog.String("path", r.URL.Path), reasonAttr(e.err))
+	}
+	attrs = append(attrs,
+		slog.String("route", e.route), slog.String("channel", e.channel), slog.String("endpoint", string(e.endpoint)), slog.String("queue", string(e.queue)))
+	if e.err != nil {
+		return append(attrs, reasonAttr(e.err), slog.Int("bytes_in", e.in))
+	}
+	if r.Method == http.MethodPost {
+		return append(attrs, slog.Int("accepted", e.pushed.Accepted), slog.Int("duplicates", e.pushed.Duplicates), slog.Int("bytes_in", e.in))
+	}
+	return append(attrs, slog.String("outcome", e.outcome), slog.Int("delivered", e.delivered), slog.Int("redelivered", e.again),
+		slog.Int("confirmed", e.confirmed), slog.Int("bytes_out", e.out), slog.Float64("held_ms", ms(e.held)))
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// reasonAttr says why a request was not answered 200. The text of an error that
+// speaks of the request is for its client alone: it may quote a message.
+func reasonAttr(err error) slog.Attr {
+	reason := explain(err).reason
+	switch {
+	case err == nil:
+		return slog.Attr{}
+	case reason == reasonInternal || errors.Is(err, queue.ErrUnavailable):
+		return slog.Group("", slog.String("reason", reason), slog.String("error", err.Error()))
+	default:
+		return slog.String("reason", reason)
+	}
+}
+
+// measure counts a request for a channel.
+func (a *API) measure(ctx context.Context, method string, status int, e *event, service time.Duration) {
+	m := a.opts.Metrics
+	ctx = context.WithoutCancel(ctx)
+	outcome := "ok"
+	switch {
+	case status == statusClientClosed:
+		outcome = "client_gone"
+	case e.err != nil:
+		outcome = "refused"
+		m.Refused.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", explain(e.err).reason)))
+	}
+	m.Request.Record(ctx, service.Seconds(), metric.WithAttributes(attribute.String("method", method), attribute.String("outcome", outcome)))
+	if e.in > 0 {
+		m.BytesIn.Add(ctx, int64(e.in), metric.WithAttributes(telemetry.Queue(e.queue)))
+	}
+	if e.out > 0 {
+		m.BytesOut.Add(ctx, int64(e.out), metric.WithAttributes(telemetry.Queue(e.queue)))
+	}
+	if e.held > 0 {
+		if e.err == nil {
+			outcome = e.outcome
+		}
+		m.Held.Record(ctx, e.held.Seconds(), metric.WithAttributes(attribute.String("outcome", outcome)))
+	}
+}
+
+// end completes a request's span (OpenTelemetry semantic conventions: HTTP server).
+func (e *event) end(span trace.Span, r *http.Request, status int) {
+	if span.IsRecording() {
+		span.SetAttributes(semconv.HTTPRequestMethodKey.String(r.Method), semconv.URLPath(r.URL.Path), semconv.HTTPResponseStatusCode(status))
+		if e.route != "" {
+			span.SetName(r.Method + " " + e.route)
+			span.SetAttributes(semconv.HTTPRoute(e.route))
+		}
+		if e.held > 0 {
+			span.SetAttributes(attribute.Float64("qst.poll.held", e.held.Seconds()))
+		}
+		if status >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, explain(e.err).reason)
+			span.SetAttributes(semconv.ErrorTypeKey.String(explain(e.err).reason))
+		}
+	}
+	span.End()
+}
+
+// messaging are the attributes of a messaging span (OpenTelemetry semantic
+// conventions: messaging).
+func messaging(n queue.Name, operation attribute.KeyValue, messages int) trace.SpanStartEventOption {
+	return trace.WithAttributes(
+		semconv.MessagingSystemKey.String("qst"), operation,
+		semconv.MessagingDestinationName(n.Channel), attribute.String("qst.queue", string(n.Kind)),
+		semconv.MessagingBatchMessageCount(messages),
+	)
+}
+
+// traceSend begins the span of a push; its context is kept with the messages.
+func (a *API) traceSend(ctx context.Context, n queue.Name, messages int) (context.Context, trace.Span) {
+	return a.opts.Tracer.Start(ctx, "send "+string(n.Kind), trace.WithSpanKind(trace.SpanKindProducer),
+		messaging(n, semconv.MessagingOperationTypeSend, messages))
+}
+
+// tracePull tells of a pull's delivery and confirmation, each linked to the
+// pushes that brought the messages. Both are told afterwards: the time that the
+// poll was held is not theirs.
+func (a *API) tracePull(ctx context.Context, n queue.Name, d queue.Delivery, start time.Time) {
+	server := trace.SpanFromContext(ctx)
+	if !server.IsRecording() {
+		return
+	}
+	woken := start.Add(d.Held)
+	if d.Held > 0 {
+		server.AddEvent("qst.poll.released", trace.WithTimestamp(woken), trace.WithAttributes(attribute.Float64("qst.poll.held", d.Held.Seconds())))
+	}
+	if d.Confirmed > 0 {
+		_, span := a.opts.Tracer.Start(ctx, "settle "+string(n.Kind), trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(start),
+			messaging(n, semconv.MessagingOperationTypeSettle, d.Confirmed), trace.WithLinks(telemetry.Links(d.ConfirmedTraces)...))
+		span.End()
+	}
+	if len(d.Messages) > 0 {
+		_, span := a.opts.Tracer.Start(ctx, "receive "+string(n.Kind), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(woken),
+			messaging(n, semconv.MessagingOperationTypeReceive, len(d.Messages)), trace.WithLinks(telemetry.Links(d.Traces)...))
+		span.End()
+	}
+}

@@ -1,0 +1,181 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+)
+
+// Build says what program this is.
+type Build struct{ Version, Commit, Date string }
+
+// Metrics are the service's instruments. Attributes are few and bounded: the
+// queue (inbound, outbound, mailbox), an outcome; never a channel, of which there
+// may be a million.
+type Metrics struct {
+	Accepted    metric.Int64Counter // queue
+	Duplicate   metric.Int64Counter // queue
+	Delivered   metric.Int64Counter // queue; for the first time
+	Redelivered metric.Int64Counter // queue
+	Confirmed   metric.Int64Counter // queue
+	Expired     metric.Int64Counter // queue
+	SetAside    metric.Int64Counter // queue
+	Purged      metric.Int64Counter // queue; by operators, also with their channel
+	Requeued    metric.Int64Counter // queue; dead messages put back by operators
+	Refused     metric.Int64Counter // reason; requests, not messages
+	BytesIn     metric.Int64Counter // queue; bodies as they came
+	BytesOut    metric.Int64Counter // queue; bodies as they went
+
+	Request   metric.Float64Histogram // method, outcome; without the time a poll was held
+	Held      metric.Float64Histogram // outcome; the time a poll was held
+	Wake      metric.Float64Histogram // from the push to the answer of the poll that waited for it
+	ToDeliver metric.Float64Histogram // queue; from push to first delivery
+	ToConfirm metric.Float64Histogram // queue; from push to confirmation
+
+	Redis     metric.Float64Histogram // outcome; round trips of pushes and pulls
+	LostTouch metric.Int64Counter     // readers that lost their connection to Redis
+	meter     metric.Meter
+}
+
+// Buckets of durations, in seconds.
+var (
+	fast = metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)
+	// slow reaches from a wake to the two weeks that a message may wait.
+	slow = metric.WithExplicitBucketBoundaries(.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 900, 3600, 6*3600, 24*3600, 7*24*3600)
+	hold = metric.WithExplicitBucketBoundaries(.1, .5, 1, 5, 10, 20, 30, 40, 45, 50, 60, 120)
+)
+
+// NewMetrics makes the instruments.
+func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
+	m := &Metrics{meter: meter}
+	var errs []error
+	counter := func(dst *metric.Int64Counter, name, unit, description string) {
+		c, err := meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
+		*dst = c
+		errs = append(errs, err)
+	}
+	histogram := func(dst *metric.Float64Histogram, name, description string, buckets metric.HistogramOption) {
+		h, err := meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description), buckets)
+		*dst = h
+		errs = append(errs, err)
+	}
+	counter(&m.Accepted, "qst.messages.accepted", "", "Messages stored.")
+	counter(&m.Duplicate, "qst.messages.duplicate", "", "Messages pushed again within the deduplication window, and not stored twice.")
+	counter(&m.Delivered, "qst.messages.delivered", "", "Messages delivered for the first time.")
+	counter(&m.Redelivered, "qst.messages.redelivered", "", "Deliveries of messages that had been delivered before.")
+	counter(&m.Confirmed, "qst.messages.confirmed", "", "Messages confirmed by an ETag.")
+	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
+	counter(&m.SetAside, "qst.messages.dead", "", "Messages set aside after too many deliveries.")
+	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
+	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
+	counter(&m.Refused, "qst.requests.refused", "", "Requests that were not answered 200, by reason.")
+	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
+	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
+	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis.")
+	histogram(&m.Request, "qst.request.duration", "Time to serve a push or a pull, without the time that a poll was held.", fast)
+	histogram(&m.Held, "qst.poll.held.duration", "Time that a poll was held.", hold)
+	histogram(&m.Wake, "qst.poll.wake.duration", "Time from a push to the reading of its message for the poll that waited for it.", fast)
+	histogram(&m.ToDeliver, "qst.message.delivery.duration", "Time from push to first delivery.", slow)
+	histogram(&m.ToConfirm, "qst.message.confirmation.duration", "Time from push to confirmation.", slow)
+	histogram(&m.Redis, "qst.redis.duration", "Time of a round trip to Redis, with the wait for a connection.", fast)
+
+	_, err := meter.Int64ObservableGauge("qst.build.info", metric.WithDescription("What program this is; always 1."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(1, metric.WithAttributes(
+				attribute.String("version", build.Version), attribute.String("commit", build.Commit), attribute.String("goversion", runtime.Version()),
+			))
+			return nil
+		}))
+	return m, errors.Join(append(errs, err)...)
+}
+
+// Totals are figures over all queues. Every replica reads the same from Redis:
+// take their max, not their sum.
+type Totals struct {
+	Messages, Bytes int64
+	OldestAge       time.Duration // 0: no queue holds a message
+	Top             []TopQueue
+}
+
+// TopQueue is one of the deepest or oldest queues.
+type TopQueue struct {
+	Channel, Queue string
+	Messages       int64         // 0: not among the deepest
+	OldestAge      time.Duration // 0: not among the oldest
+}
+
+// Pool is how the connections to Redis are.
+type Pool struct{ Open, Idle, Waited, TimedOut int64 }
+
+// Observe reports what is looked up when the metrics are read.
+func (m *Metrics) Observe(polls func() int, pool func() Pool, totals func(context.Context) (Totals, error)) error {
+	var errs []error
+	gauge := func(name, unit, description string) metric.Int64ObservableGauge {
+		g, err := m.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
+		errs = append(errs, err)
+		return g
+	}
+	seconds := func(name, description string) metric.Float64ObservableGauge {
+		g, err := m.meter.Float64ObservableGauge(name, metric.WithUnit("s"), metric.WithDescription(description))
+		errs = append(errs, err)
+		return g
+	}
+	sum := func(name, description string) metric.Int64ObservableCounter {
+		c, err := m.meter.Int64ObservableCounter(name, metric.WithDescription(description))
+		errs = append(errs, err)
+		return c
+	}
+	held := gauge("qst.polls.held", "", "Polls that this replica holds.")
+	open := gauge("qst.redis.connections.open", "", "Connections to Redis for pushes and pulls.")
+	idle := gauge("qst.redis.connections.idle", "", "Of these, those that nobody uses.")
+	waited := sum("qst.redis.connections.waits", "Times that a request waited for a connection.")
+	timedOut := sum("qst.redis.connections.timeouts", "Times that a request waited in vain.")
+	messages := gauge("qst.queues.messages", "", "Messages in all queues of all channels. The same from every replica: take the max.")
+	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
+	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
+	topMessages := gauge("qst.queue.messages", "", "Messages in each of the deepest queues (QST_METRICS_TOP_QUEUES).")
+	topOldest := seconds("qst.queue.oldest.age", "Age of the oldest message in each of the queues that wait longest (QST_METRICS_TOP_QUEUES).")
+	_, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		o.ObserveInt64(held, int64(polls()))
+		p := pool()
+		o.ObserveInt64(open, p.Open)
+		o.ObserveInt64(idle, p.Idle)
+		o.ObserveInt64(waited, p.Waited)
+		o.ObserveInt64(timedOut, p.TimedOut)
+		t, err := totals(ctx)
+		if err != nil {
+			return nil //nolint:nilerr // no figure is better than a wrong one; that Redis is away shows elsewhere
+		}
+		o.ObserveInt64(messages, t.Messages)
+		o.ObserveInt64(size, t.Bytes)
+		o.ObserveFloat64(oldest, t.OldestAge.Seconds())
+		for _, q := range t.Top {
+			attributes := metric.WithAttributes(attribute.String("channel", q.Channel), Queue(q.Queue))
+			if q.Messages > 0 {
+				o.ObserveInt64(topMessages, q.Messages, attributes)
+			}
+			if q.OldestAge > 0 {
+				o.ObserveFloat64(topOldest, q.OldestAge.Seconds(), attributes)
+			}
+		}
+		return nil
+	}, held, open, idle, waited, timedOut, messages, size, oldest, topMessages, topOldest)
+	return errors.Join(append(errs, err)...)
+}
+
+// Queue is the attribute that names a queue of any channel.
+func Queue[T ~string](kind T) attribute.KeyValue { return attribute.String("queue", string(kind)) }
+
+// Discard returns instruments that measure nothing, for tests.
+func Discard() *Metrics {
+	m, err := NewMetrics(noop.NewMeterProvider().Meter(scope), Build{})
+	if err != nil {
+		panic(err) // the instruments' names are constants
+	}
+	return m
+}
