@@ -7,10 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/app"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
@@ -50,6 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == config.LogText)
+	redis.SetLogger(redisLog{log})
 	a, err := app.New(ctx, cfg, telemetry.Build{Version: version, Commit: commit, Date: date}, log)
 	if err == nil {
 		err = a.Run(ctx)
@@ -59,4 +63,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// redisLog takes what go-redis has to say (reconnections, fail-overs) into our log.
+type redisLog struct{ log *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, "go-redis", "says", fmt.Sprintf(format, v...))
 }

@@ -32,7 +32,7 @@ type Server struct {
 	tb   testing.TB
 	port int
 	dir  string
-	args []string
+	args func(*Server) []string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
 }
@@ -41,6 +41,17 @@ type Server struct {
 // append-only file in a directory of the test's; args are added to its command
 // line and win. It is stopped when the test ends.
 func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	return start(tb, func(s *Server) []string {
+		return append([]string{
+			"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "redis.log"),
+			"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+		}, args...)
+	})
+}
+
+// start starts a server with the arguments that args makes for its port.
+func start(tb testing.TB, args func(*Server) []string) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, dir: tb.TempDir(), args: args}
 	tb.Cleanup(func() { s.Kill() })
@@ -52,8 +63,16 @@ func Start(tb testing.TB, args ...string) *Server {
 		}
 	}
 	log, _ := os.ReadFile(filepath.Join(s.dir, "redis.log"))
-	tb.Fatalf("redis-server does not start (is it installed? .ci/install redis-server):\n%s", log)
+	tb.Fatalf("redis-server does not start:\n%s", log)
 	return nil
+}
+
+// StartSentinel starts a Sentinel with a configuration file, which it rewrites.
+func StartSentinel(tb testing.TB, conf string) *Server {
+	tb.Helper()
+	return start(tb, func(s *Server) []string {
+		return []string{conf, "--sentinel", "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--logfile", filepath.Join(s.dir, "redis.log")}
+	})
 }
 
 // URL is what QST_REDIS_URL takes.
@@ -101,11 +120,7 @@ func (s *Server) start() error {
 	if program == "" {
 		program = "redis-server"
 	}
-	args := append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "redis.log"),
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
-	}, s.args...)
-	cmd := exec.Command(program, args...) //nolint:gosec,noctx // the test says what to run, and ends it
+	cmd := exec.Command(program, s.args(s)...) //nolint:gosec,noctx // the test says what to run, and ends it
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		s.tb.Fatalf("starting %s: %v (install it with .ci/install redis-server)", program, err)
@@ -152,9 +167,10 @@ func StartCluster(tb testing.TB, n int, args ...string) []*Server {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
-	servers := make([]*Server, n)
+	servers, buses := make([]*Server, n), make([]string, n)
 	for i := range servers {
 		bus := strconv.Itoa(freePort(tb))
+		buses[i] = bus
 		servers[i] = Start(tb, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000"}, args...)...)
 		from, to := i*16384/n, (i+1)*16384/n-1
 		c := servers[i].Client()
@@ -163,7 +179,7 @@ func StartCluster(tb testing.TB, n int, args ...string) []*Server {
 		}
 		if i > 0 {
 			host, port, _ := net.SplitHostPort(servers[0].Addr)
-			if err := c.Do(ctx, "cluster", "meet", host, port, servers[0].busPort()).Err(); err != nil {
+			if err := c.Do(ctx, "cluster", "meet", host, port, buses[0]).Err(); err != nil {
 				tb.Fatalf("joining %s: %v", servers[i].Addr, err)
 			}
 		}
@@ -185,15 +201,6 @@ func StartCluster(tb testing.TB, n int, args ...string) []*Server {
 		}
 	}
 	return servers
-}
-
-func (s *Server) busPort() string {
-	for i, a := range s.args {
-		if a == "--cluster-port" {
-			return s.args[i+1]
-		}
-	}
-	return ""
 }
 
 func freePort(tb testing.TB) int {

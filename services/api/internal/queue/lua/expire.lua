@@ -13,5 +13,5 @@ local messages_before, bytes_before = measure()
 local retention = tonumber(ARGV[3]) or tonumber(redis.call('HGET', META, 'retention') or '0')
 local expired = expire(now_ms(), retention)
 find_head(retention)
-if expired > 0 then account(messages_before, bytes_before) end
+if expired > 0 then account(messages_before, bytes_before, measure()) end
 return {expired}

@@ -134,7 +134,7 @@ if redis.call('EXISTS', STREAM) == 1 then
   if n > redelivered then redis.call('HSET', META, 'delivered', read[#read - 2]) end
   if moved then
     head_moved(retention, read[1], first_offset)
-    account(messages_before, bytes_before)
+    account(messages_before, bytes_before, measure())
   end
 end
 

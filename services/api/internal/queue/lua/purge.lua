@@ -9,6 +9,6 @@ if held > 0 then
   ack_up_to('+')
   redis.call('XTRIM', STREAM, 'MAXLEN', '=', '0')
   head_moved(0, nil, nil)
-  account(held, bytes)
+  account(held, bytes, 0, 0)
 end
 return {1, held}

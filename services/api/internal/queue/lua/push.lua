@@ -31,16 +31,17 @@ if redis.call('EXISTS', STREAM) == 0 then
   redis.call('ZADD', CHANNELS, '0', ARGV[7])
 end
 
-local messages_before, bytes_before = measure()
+local messages, bytes = measure()
 local expired = expire(now, retention)
 if expired > 0 then
   find_head(retention)
-  account(messages_before, bytes_before)
-  messages_before, bytes_before = measure()
+  local messages_now, bytes_now = measure()
+  account(messages, bytes, messages_now, bytes_now)
+  messages, bytes = messages_now, bytes_now
 end
 
 -- What is new in this batch?
-local new, new_bytes, duplicates = {}, 0, 0
+local new, new_bytes = {}, 0
 local in_batch = {}
 for i = FIRST, #ARGV, 2 do
   local digest = ARGV[i]
@@ -51,23 +52,23 @@ for i = FIRST, #ARGV, 2 do
       or redis.call('SISMEMBER', seen_before, digest) == 1
     in_batch[digest] = true
   end
-  if known then
-    duplicates = duplicates + 1
-  else
+  if not known then
     new[#new + 1] = i
     new_bytes = new_bytes + #ARGV[i + 1]
   end
 end
+local duplicates = (#ARGV - FIRST + 1) / 2 - #new
 if #new == 0 then return {1, 0, duplicates, expired} end
 
 -- Is there room for it?
-if messages_before + #new > max_messages or bytes_before + new_bytes > max_bytes then
+if messages + #new > max_messages or bytes + new_bytes > max_bytes then
   return {0, 0, 0, expired}
 end
 
 local state = redis.call('HMGET', META, 'tail', 'largest')
 local tail, largest = tonumber(state[1]), tonumber(state[2])
 local first_id, first_offset, last_id = nil, tail, nil
+local digests = {}
 for _, i in ipairs(new) do
   local digest, json = ARGV[i], ARGV[i + 1]
   if trace == '' then
@@ -78,12 +79,15 @@ for _, i in ipairs(new) do
   first_id = first_id or last_id
   tail = tail + #json
   if #json > largest then largest = #json end
-  if digest ~= '' and seen_ttl > 0 then redis.call('SADD', seen, digest) end
+  if digest ~= '' then digests[#digests + 1] = digest end
 end
 redis.call('HSET', META, 'tail', whole(tail), 'largest', whole(largest))
 if trace ~= '' then redis.call('HSET', META, 'traced', last_id) end
-if seen_ttl > 0 then redis.call('PEXPIRE', seen, whole(seen_ttl)) end
-if messages_before == 0 then head_moved(retention, first_id, whole(first_offset)) end
-account(messages_before, bytes_before)
+if seen_ttl > 0 and #digests > 0 then
+  for i = 1, #digests, 1000 do redis.call('SADD', seen, unpack(digests, i, math.min(i + 999, #digests))) end
+  redis.call('PEXPIRE', seen, whole(seen_ttl))
+end
+if messages == 0 then head_moved(retention, first_id, whole(first_offset)) end
+account(messages, bytes, messages + #new, bytes + new_bytes)
 wake()
 return {1, #new, duplicates, expired}

@@ -15,6 +15,6 @@ local id = redis.call('XADD', STREAM, '*', tail, json)
 redis.call('HSET', META, 'tail', whole(tonumber(tail) + #json))
 redis.call('XDEL', DEAD, ARGV[4])
 if held == 0 then head_moved(tonumber(ARGV[3]), id, tail) end
-account(held, bytes)
+account(held, bytes, held + 1, bytes + #json)
 wake()
 return {1}

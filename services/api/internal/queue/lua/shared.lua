@@ -114,9 +114,8 @@ local function measure()
 end
 
 -- Brings the partition's totals up to date, after what the queue holds has
--- changed from what it was.
-local function account(messages, bytes)
-  local messages_now, bytes_now = measure()
+-- changed from so many messages and bytes to so many.
+local function account(messages, bytes, messages_now, bytes_now)
   if messages_now ~= messages then redis.call('HINCRBY', TOTALS, 'messages', whole(messages_now - messages)) end
   if bytes_now ~= bytes then redis.call('HINCRBY', TOTALS, 'bytes', whole(bytes_now - bytes)) end
   if messages_now > 0 then redis.call('ZADD', DEPTH, whole(messages_now), MEMBER)
