@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -157,6 +158,37 @@ func TestInvalid(t *testing.T) {
 	} {
 		if _, _, err := store.AddCredential(t.Context(), "c", n); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Pages, whatever their size, are the whole list in order.
+func TestListPages(t *testing.T) {
+	t.Parallel()
+	_, store, _ := open(t, time.Hour)
+	const channels = 1000
+	for i := range channels {
+		if _, err := store.Create(t.Context(), Channel{Name: fmt.Sprintf("n%04d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, limit := range []int{1, 7, 64, 500, 999, 1000} {
+		next, n := "", 0
+		for first := true; first || next != ""; first = false {
+			page, err := store.List(t.Context(), Query{Prefix: "n", After: next, Limit: limit})
+			if err != nil || len(page.Channels) > limit {
+				t.Fatal(len(page.Channels), err)
+			}
+			for _, c := range page.Channels {
+				if want := fmt.Sprintf("n%04d", n); c.Name != want {
+					t.Fatalf("limit %d: %s, want %s", limit, c.Name, want)
+				}
+				n++
+			}
+			next = page.Next
+		}
+		if n != channels {
+			t.Fatalf("limit %d: %d of %d channels", limit, n, channels)
 		}
 	}
 }

@@ -25,8 +25,9 @@ type Query struct {
 // Page is a part of the list of channels, in the order of their names.
 type Page struct {
 	Channels []Channel
-	// Next is After of the next page; "": this is the last one. With a label, a page
-	// holds those of the channels it looked at that have it: perhaps none.
+	// Next is After of the next page; "": this is the last one. A page may hold fewer
+	// channels than the limit without being the last one; with a label it holds those
+	// of the channels it looked at that have it, perhaps none.
 	Next string
 }
 
@@ -34,7 +35,9 @@ type Page struct {
 // there, too, with nothing but a name.
 //
 // Each partition has its channels in order (ZRANGEBYLEX, which costs what it
-// returns); the page is merged from the partitions' beginnings.
+// returns), and is asked for twice its share of the page. The page is merged from
+// what they give, as far as it is whole: up to the first end of a partition that
+// has more.
 func (s *Store) List(ctx context.Context, q Query) (Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -46,20 +49,29 @@ func (s *Store) List(ctx context.Context, q Query) (Page, error) {
 	if q.Prefix != "" {
 		to = "(" + q.Prefix + "\xff" // names are ASCII
 	}
+	keys := s.layout.AllChannels()
+	share := 2*q.Limit/len(keys) + 16
 	pipe := s.rdb.Pipeline()
-	var parts []*redis.StringSliceCmd
-	for _, key := range s.layout.AllChannels() {
-		parts = append(parts, pipe.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: to, Count: int64(q.Limit) + 1}))
+	parts := make([]*redis.StringSliceCmd, len(keys))
+	for i, key := range keys {
+		parts[i] = pipe.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: to, Count: int64(share)})
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return Page{}, unavailable(err)
 	}
+	var page Page
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.Val()...)
+		if n := len(p.Val()); n == share && (page.Next == "" || p.Val()[n-1] < page.Next) {
+			page.Next = p.Val()[n-1]
+		}
 	}
 	slices.Sort(names)
-	var page Page
+	if page.Next != "" {
+		end, _ := slices.BinarySearch(names, page.Next)
+		names = names[:end+1]
+	}
 	if len(names) > q.Limit {
 		names = names[:q.Limit]
 		page.Next = names[q.Limit-1]
