@@ -139,7 +139,12 @@ func (s *Server) start() error {
 			return errEnded
 		default:
 		}
-		return c.Ping(ctx).Err()
+		// Not just any server: another test may have been given the same free port.
+		info, err := c.Info(ctx, "server").Result()
+		if err == nil && !strings.Contains(info, fmt.Sprintf("process_id:%d\r\n", cmd.Process.Pid)) {
+			err = errors.New("another server answers on this port")
+		}
+		return err
 	})
 }
 
