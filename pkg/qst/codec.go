@@ -17,7 +17,7 @@ func Decode(f Format, charset string, body []byte, l Limits) ([]Message, error) 
 	if f == JSON {
 		return decodeJSON(body, l.orDefault())
 	}
-	return decodeXML(charset, body, l.orDefault())
+	return decodeXML(charset, body, l.orDefault(), false)
 }
 
 // Append appends a batch in format f: AppendJSON or AppendXML.

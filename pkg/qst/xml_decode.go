@@ -9,12 +9,12 @@ package qst
 // tabs and line ends in attribute values are kept, where section 3.3.3 would
 // turn them into spaces, as the protocol keeps white space in from, to and
 // properties.
-func decodeXML(charset string, body []byte, l Limits) ([]Message, error) {
+func decodeXML(charset string, body []byte, l Limits, version1 bool) ([]Message, error) {
 	d, err := newXMLDecoder(charset, body)
 	if err != nil {
 		return nil, err
 	}
-	d.limits = l
+	d.limits, d.version1 = l, version1
 	if len(d.data) == 0 && d.cut == "" {
 		return nil, d.refuse("the body is empty")
 	}
@@ -41,6 +41,7 @@ func decodeXML(charset string, body []byte, l Limits) ([]Message, error) {
 
 type xmlDecoder struct {
 	scanner
+	version1 bool // <text> is the body, and there is no subject
 }
 
 // newXMLDecoder returns a decoder for a document in whatever charset.
@@ -174,14 +175,16 @@ func (d *xmlDecoder) decodeMessage(m *Message) error {
 		if closing {
 			return d.checkEndTag(name, "message")
 		}
-		switch string(name) {
-		case "subject":
-			err = d.textField(m, indexSubject, &seen)
-		case "body":
-			err = d.textField(m, indexBody, &seen)
-		case "property":
+		switch element := string(name); {
+		case element == "property":
 			err = d.property(m)
-		case "text":
+		case element == "text" && d.version1:
+			err = d.textField(m, indexBody, element, &seen)
+		case element == "subject" && !d.version1:
+			err = d.textField(m, indexSubject, element, &seen)
+		case element == "body" && !d.version1:
+			err = d.textField(m, indexBody, element, &seen)
+		case element == "text":
 			err = d.refuse("<message> has no element \"text\": QSTv2 calls this body")
 		default:
 			err = d.refuse("<message> has no element %s", quote(name))
@@ -192,9 +195,8 @@ func (d *xmlDecoder) decodeMessage(m *Message) error {
 	}
 }
 
-// textField decodes <subject> or <body> from after its tag's name.
-func (d *xmlDecoder) textField(m *Message, i int, seen *Fields) error {
-	tag := fieldNames[i]
+// textField decodes the element of a field, called tag, from after its name.
+func (d *xmlDecoder) textField(m *Message, i int, tag string, seen *Fields) error {
 	if *seen&(1<<i) != 0 {
 		return d.refuse("<%s> appears twice", tag)
 	}
