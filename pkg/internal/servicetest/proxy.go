@@ -1,6 +1,7 @@
 package servicetest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -28,7 +29,7 @@ type Proxy struct {
 // bytes have come through it, in both directions together; -1: it is not cut.
 func StartProxy(tb testing.TB, budget func(n int) int64, targets ...string) *Proxy {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func (p *Proxy) close() {
 	p.conns.Wait()
 }
 
-// track has close close conn. It returns false, and closes conn, if that was done already.
+// track leaves it to close to close conn. It returns false, and closes conn, if that was done already.
 func (p *Proxy) track(conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,7 +92,7 @@ func (p *Proxy) serve(n int, down net.Conn) {
 	var up net.Conn
 	for i := range p.targets {
 		var err error
-		if up, err = net.Dial("tcp", p.targets[(n+i)%len(p.targets)]); err == nil {
+		if up, err = new(net.Dialer).DialContext(context.Background(), "tcp", p.targets[(n+i)%len(p.targets)]); err == nil {
 			break
 		}
 	}

@@ -21,7 +21,7 @@ type Redis struct {
 // StartRedis starts redis-server, or what QST_TEST_REDIS_SERVER names.
 func StartRedis(tb testing.TB) *Redis {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -47,7 +47,8 @@ func (r *Redis) Restart(ctx context.Context) error {
 		program = "redis-server"
 	}
 	_, port, _ := net.SplitHostPort(r.addr)
-	err := r.start(exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--dir", r.dir,
+	err := r.start(exec.Command(program, //nolint:gosec,noctx // the test says what to run, and ends it
+		"--port", port, "--bind", "127.0.0.1", "--dir", r.dir,
 		"--appendonly", "yes", "--appendfsync", "everysec", "--save", ""))
 	if err != nil {
 		return fmt.Errorf("starting %s (install it with .ci/install redis-server): %w", program, err)
@@ -69,7 +70,7 @@ func ping(ctx context.Context, addr string) error {
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err == nil && line != "+PONG\r\n" {
-		err = fmt.Errorf("Redis says %s", strconv.Quote(line)) //nolint:staticcheck // it is a name
+		err = fmt.Errorf("PING is answered with %s", strconv.Quote(line))
 	}
 	return err
 }

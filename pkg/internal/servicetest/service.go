@@ -27,11 +27,15 @@ const patience = time.Minute
 // Binary is the service's program. Build it once in a package's TestMain.
 type Binary string
 
-// Build builds the service from the module beside this one, into dir.
+// Build builds the service from the module beside this one, into dir. QST_TEST_SERVICE
+// names a program to use instead: another version's, say.
 func Build(dir string) (Binary, error) {
-	_, here, _, _ := runtime.Caller(0)
+	if program := os.Getenv("QST_TEST_SERVICE"); program != "" {
+		return Binary(program), nil
+	}
+	_, here, _, _ := runtime.Caller(0) //nolint:dogsled // the file is what matters
 	bin := filepath.Join(dir, "api")
-	cmd := exec.Command("go", "build", "-o", bin, "./cmd/api")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", bin, "./cmd/api") //nolint:gosec // into the test's directory
 	cmd.Dir = filepath.Join(filepath.Dir(here), "../../../services/api")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the service: %w\n%s", err, out)
@@ -71,7 +75,7 @@ func (s *Service) URL(endpoint string) string { return "http://" + s.Addr + "/v2
 func (s *Service) Restart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.Command(string(s.bin))
+	cmd := exec.Command(string(s.bin)) //nolint:gosec,noctx // what Build built; Kill ends it
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "QST_") {
 			cmd.Env = append(cmd.Env, v)
@@ -94,7 +98,11 @@ func (s *Service) Restart(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the service does not start: %w\n%s", err, log.String())
 		}
-		var l struct{ Msg, Public, Internal string }
+		var l struct {
+			Msg      string `json:"msg"`
+			Public   string `json:"public"`
+			Internal string `json:"internal"`
+		}
 		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "listening" {
 			s.Addr, s.internal = l.Public, l.Internal
 			break
@@ -130,7 +138,7 @@ type process struct {
 func (p *process) start(cmd *exec.Cmd) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}

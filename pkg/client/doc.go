@@ -1,0 +1,43 @@
+// Package client is QSTv2 for Go programs: it pushes messages into a queue and
+// pulls them out of one, so that each arrives and none is handled twice, whatever
+// happens to the network, the service or the program in between.
+//
+// A [Client] stands for one endpoint, the URL at which one party of a channel both
+// pushes and pulls:
+//
+//	c, err := client.New("https://qst.example.org/v2/channels/acme/application",
+//		client.WithBasicAuth("acme", password))
+//
+// # Pushing
+//
+// [Client.Push] splits what it is given into batches, tries again what may pass,
+// and gives each message that has no ID one before the first try, so that the
+// service knows a message sent again for the same. That memory is the service's
+// deduplication window (10 minutes, unless it is configured otherwise): a push
+// that is repeated later than that is a new one. See [WithRetry].
+//
+// # Pulling
+//
+// [Client.Pull] is a loop, and the loop's body is the handler: when the body is
+// done with a message, the message is handled, and is never seen again. A body
+// that leaves the loop by break, return or panic has not handled the message it
+// had. What was handled is kept in a [Store]; with a [File] it outlives the
+// program. The one message that can come twice is the one whose handler had
+// finished when the program died, before the Store had it.
+//
+// A queue has one consumer: an ETag confirms all that was delivered up to it, to
+// whomever. Two loops on one queue take messages from each other.
+//
+// # Errors
+//
+// The protocol has three classes of answers, and so has this package:
+// [*RefusedError] (these messages can never be taken), [*StopError] (the request
+// is not allowed, or the URL is wrong: someone has to change something) and
+// [*UnavailableError] (it may pass). Test for them with [errors.As].
+//
+// # Tracing
+//
+// The context of each call reaches the [http.RoundTripper] of the client's
+// [http.Client] with every request. For spans and trace context give New one that
+// makes them, such as otelhttp.NewTransport: WithHTTPClient(&http.Client{Transport: …}).
+package client

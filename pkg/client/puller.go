@@ -1,0 +1,209 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+)
+
+const (
+	// mostMessages is the most that a service gives in an answer.
+	mostMessages = 1000
+	// defaultMessages is what it gives a client that does not say.
+	defaultMessages = 100
+
+	// quick is how soon the answer to a long poll comes that did not wait: the service
+	// holds no more polls, or is shutting down. It takes milliseconds.
+	quick = time.Second
+	// quickMost bounds the pause after such answers. Messages wait for that long.
+	quickMost = 5 * time.Second
+
+	// mostDeaf is how many polls in a row may be answered with the very messages that they
+	// confirm. One is a storage that was set back; some more give a network a chance
+	// that is being repaired: the pauses in between add up to about ten seconds.
+	mostDeaf = 8
+
+	// confirmTimeout bounds the last request of a loop whose context has ended: the
+	// program wants to go, and nothing is lost without it.
+	confirmTimeout = 5 * time.Second
+)
+
+// puller is the state of one loop.
+type puller struct {
+	c     *Client
+	opts  PullOptions
+	place Place // as it is in the store
+
+	max       int  // messages to ask for: opts.Max, or less where answers are cut
+	given     int  // messages that were handled
+	confirmed bool // the service has answered a poll that brought place.ETag
+}
+
+// delivery is an answer with messages that were not handled yet.
+type delivery struct {
+	fresh []qst.Message
+	known []Digest // the messages of the answer that were handled
+	etag  string
+}
+
+func (c *Client) newPuller(ctx context.Context, opts PullOptions) (*puller, error) {
+	p := &puller{c: c, opts: opts, confirmed: true}
+	if opts.Max < 0 || opts.Max > mostMessages || opts.Limit < 0 {
+		return p, fmt.Errorf("%w: pulling at most %d, %d at once", errOption, opts.Limit, opts.Max)
+	}
+	if opts.Max == 0 {
+		p.opts.Max = defaultMessages
+	}
+	if opts.Store == nil {
+		p.opts.Store = new(Memory)
+	}
+	p.max = p.opts.Max
+	var err error
+	if p.place, err = p.opts.Store.Load(ctx); err != nil {
+		return p, fmt.Errorf("loading the place in the queue: %w", err)
+	}
+	return p, nil
+}
+
+func (p *puller) done() bool { return p.opts.Limit > 0 && p.given >= p.opts.Limit }
+
+// next polls until there are messages that were not handled yet. With UntilEmpty it
+// returns none if there are none.
+func (p *puller) next(ctx context.Context) (delivery, error) {
+	giveUp := time.Duration(0)
+	if p.opts.UntilEmpty {
+		giveUp = p.c.retry.giveUp
+	}
+	idle, deaf := 0, 0 // answers in a row that came at once and brought us no further; that ignored our ETag
+	for {
+		var b Batch
+		var began time.Time
+		err := p.c.insist(ctx, "poll", giveUp, func() (err error) {
+			began = time.Now()
+			b, err = p.poll(ctx)
+			return err
+		})
+		if err != nil {
+			return delivery{}, err
+		}
+		d := p.sift(b)
+		if len(d.fresh) > 0 || len(b.Messages) == 0 && p.opts.UntilEmpty {
+			return d, nil
+		}
+		if len(b.Messages) > 0 {
+			// All of them were handled: their ETag says so. The digests stay, for the
+			// service may not hear of it.
+			if b.ETag != p.place.ETag {
+				idle, deaf = 0, 0
+				if err := p.save(ctx, Place{ETag: b.ETag, Handled: p.place.Handled}); err != nil {
+					return delivery{}, err
+				}
+				continue
+			}
+			if deaf++; deaf == mostDeaf {
+				return delivery{}, fmt.Errorf("%w: %d polls confirmed messages, and got the same ones again", ErrETag, deaf)
+			}
+		}
+		if time.Since(began) >= quick {
+			idle = 0
+			continue
+		}
+		if err := sleep(ctx, min(p.c.retry.pause(idle, 0, 0), quickMost)); err != nil {
+			return delivery{}, ended(ctx)
+		}
+		idle++
+	}
+}
+
+// poll makes one poll. After one that failed it asks for half as many messages: a
+// connection that is cut after some time or some bytes still lets a few through.
+func (p *puller) poll(ctx context.Context) (Batch, error) {
+	req := PollRequest{ETag: p.place.ETag, Max: p.max}
+	if p.opts.Limit > 0 {
+		req.Max = min(req.Max, p.opts.Limit-p.given)
+	}
+	if !p.opts.UntilEmpty {
+		req.Wait = p.c.wait
+	}
+	b, err := p.c.Poll(ctx, req)
+	if err != nil {
+		p.max = max(p.max/2, 1)
+		return b, err
+	}
+	p.max = min(2*p.max, p.opts.Max)
+	p.confirmed = true
+	return b, nil
+}
+
+// sift takes out of a batch what was handled already. Content decides: an ID alone
+// does not name a message, phones count from 1 again when they restart.
+func (p *puller) sift(b Batch) delivery {
+	handled := make(map[Digest]int, len(p.place.Handled))
+	for _, digest := range p.place.Handled {
+		handled[digest]++
+	}
+	d := delivery{etag: b.ETag}
+	for i := range b.Messages {
+		digest := b.Messages[i].Digest()
+		if handled[digest] > 0 {
+			handled[digest]--
+			d.known = append(d.known, digest)
+			continue
+		}
+		d.fresh = append(d.fresh, b.Messages[i])
+	}
+	return d
+}
+
+// handled saves that the next n fresh messages were handled.
+//
+// What was handled before and is not in this answer is forgotten: messages come in
+// their order, so behind one that was not handled there is none that was.
+func (p *puller) handled(ctx context.Context, d *delivery, n int) error {
+	for i := range n {
+		d.known = append(d.known, d.fresh[i].Digest())
+	}
+	d.fresh = d.fresh[n:]
+	p.given += n
+	place := Place{ETag: p.place.ETag, Handled: d.known}
+	if len(d.fresh) == 0 {
+		place.ETag = d.etag
+	}
+	return p.save(ctx, place)
+}
+
+func (p *puller) save(ctx context.Context, place Place) error {
+	if place.ETag == p.place.ETag && slices.Equal(place.Handled, p.place.Handled) {
+		return nil
+	}
+	if err := p.opts.Store.Save(context.WithoutCancel(ctx), place); err != nil {
+		return fmt.Errorf("saving the place in the queue: %w", err)
+	}
+	p.confirmed = p.confirmed && place.ETag == p.place.ETag
+	p.place = place
+	return nil
+}
+
+// confirm tells the service of the last batch, if it does not know yet. The service
+// delivers a message with its answer, and will do so again: nobody confirms it.
+func (p *puller) confirm(ctx context.Context) error {
+	if p.confirmed {
+		return nil
+	}
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
+		defer cancel()
+	}
+	err := p.c.insist(ctx, "confirm", p.c.retry.giveUp, func() error {
+		_, err := p.c.Poll(ctx, PollRequest{ETag: p.place.ETag, Max: 1})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the last messages were handled, but not confirmed: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package client
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Place is how far the handling of a queue has come. The zero value is its beginning.
+type Place struct {
+	// ETag stands for the last message of the last batch that was handled whole.
+	// The next poll brings it, and so confirms that batch.
+	ETag string
+
+	// Handled are the messages that were handled and that the service may deliver
+	// once more nevertheless: those of the batch in hand, of which no ETag can tell
+	// the service, as an ETag stands for a whole batch; and those of the batch that
+	// ETag stands for, until the service is known to have heard of it. So they
+	// are never more than the messages of an answer or two.
+	Handled []Digest
+}
+
+// Digest identifies a message by all that is in it; see [qst.Message.Digest].
+type Digest = [16]byte
+
+// Store keeps the place in one queue. A loop of [Client.Pull] loads it once, and
+// saves it each time the loop's body is done with what it was given. What was
+// saved last must be what is loaded next, whenever the program dies: between the
+// two a message is handled a second time.
+//
+// A store belongs to one queue and one loop at a time.
+type Store interface {
+	// Load returns what was saved last, or the zero Place.
+	Load(ctx context.Context) (Place, error)
+
+	// Save returns when the place is as safe as the store makes it. It may not keep or
+	// change p.Handled. Its context does not end with that of the loop: what was
+	// handled has to be saved also when the loop is told to end.
+	Save(ctx context.Context, p Place) error
+}
+
+// Memory is a Store that lasts as long as the program. A program that starts again
+// is given the batch that it had in hand again, from its start. The zero value is
+// ready for use.
+type Memory struct {
+	mu    sync.Mutex
+	place Place
+}
+
+// Load returns what was saved last. It can't fail.
+func (m *Memory) Load(context.Context) (Place, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return Place{ETag: m.place.ETag, Handled: slices.Clone(m.place.Handled)}, nil
+}
+
+// Save keeps p. It can't fail.
+func (m *Memory) Save(_ context.Context, p Place) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.place = Place{ETag: p.ETag, Handled: slices.Clone(p.Handled)}
+	return nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"github.com/BurntSushi/toml"
+)
+
+// config is the configuration file.
+type config struct {
+	Default  string              `toml:"default"`
+	Profiles map[string]settings `toml:"profiles"`
+}
+
+// settings say how to talk to an endpoint. In a profile all of them are optional.
+type settings struct {
+	URL          string `toml:"url"`
+	User         string `toml:"user"`
+	Password     string `toml:"password"`
+	PasswordFile string `toml:"password-file"`
+	Wait         string `toml:"wait"`
+}
+
+// or fills in from s what is missing.
+func (s settings) or(other settings) settings {
+	s.URL = cmp.Or(s.URL, other.URL)
+	s.User = cmp.Or(s.User, other.User)
+	if s.Password == "" && s.PasswordFile == "" {
+		s.Password, s.PasswordFile = other.Password, other.PasswordFile
+	}
+	s.Wait = cmp.Or(s.Wait, other.Wait)
+	return s
+}
+
+// configFile returns the file's path, and whether the user named it.
+func (a *app) configFile() (path string, named bool) {
+	if path = cmp.Or(a.configPath, a.env("QSTC_CONFIG")); path != "" {
+		return path, true
+	}
+	dir := a.env("XDG_CONFIG_HOME")
+	if dir == "" {
+		dir = filepath.Join(a.env("HOME"), ".config")
+	}
+	return filepath.Join(dir, "qst", "config.toml"), false
+}
+
+// readConfig reads the configuration file. That there is none is an error only if the
+// user named it.
+func (a *app) readConfig() (config, error) {
+	path, named := a.configFile()
+	var c config
+	meta, err := toml.DecodeFile(path, &c)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return config{}, nil
+	}
+	if err != nil {
+		return config{}, usagef("configuration %s: %w", path, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return config{}, usagef("configuration %s: %s is not a setting", path, unknown[0])
+	}
+	a.warnReadable(path, c)
+	return c, nil
+}
+
+// warnReadable warns of a file with a password that others may read.
+func (a *app) warnReadable(path string, c config) {
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {
+		return
+	}
+	for _, s := range c.Profiles {
+		if s.Password != "" {
+			fmt.Fprintf(a.err, "qst: warning: others can read the passwords in %s: chmod 600 it\n", path)
+			return
+		}
+	}
+}
+
+// profileNames returns the names of the profiles there are, for a shell to complete.
+func (a *app) profileNames() []string {
+	c, err := a.readConfig()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(c.Profiles))
+}
+
+// profileNamed returns a profile.
+func (a *app) profileNamed(name string) (settings, error) {
+	c, err := a.readConfig()
+	if err != nil {
+		return settings{}, err
+	}
+	s, ok := c.Profiles[name]
+	if !ok {
+		path, _ := a.configFile()
+		return settings{}, usagef("there is no profile %q in %s", name, path)
+	}
+	return s, nil
+}

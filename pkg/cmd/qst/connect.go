@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/queuestatetransfer/qst/pkg/client"
+)
+
+// settings returns how to talk to the endpoint that flags, environment and profile
+// name, in this order.
+func (a *app) settings() (settings, error) {
+	flags := settings{URL: a.url, User: a.user, PasswordFile: a.passwordFile, Wait: a.wait}
+	env := settings{
+		URL: a.env("QSTC_URL"), User: a.env("QSTC_USER"), Password: a.env("QSTC_PASSWORD"),
+		PasswordFile: a.env("QSTC_PASSWORD_FILE"), Wait: a.env("QSTC_WAIT"),
+	}
+	if env.PasswordFile != "" {
+		env.Password = ""
+	}
+	s := flags.or(env)
+	name := cmp.Or(a.profile, a.env("QSTC_PROFILE"))
+	if name == "" && s.URL == "" {
+		c, err := a.readConfig()
+		if err != nil {
+			return settings{}, err
+		}
+		if name = c.Default; name == "" {
+			return settings{}, usagef("which endpoint? --url, QSTC_URL or a profile tells; see qst help")
+		}
+	}
+	if name != "" {
+		profile, err := a.profileNamed(name)
+		if err != nil {
+			return settings{}, err
+		}
+		s = s.or(profile)
+	}
+	return s, nil
+}
+
+// named returns how to talk to the endpoint that an argument names: a URL, with user
+// and password in it where they are needed, or a profile.
+func (a *app) named(arg string) (settings, error) {
+	if strings.Contains(arg, "://") {
+		return settings{URL: arg, Wait: cmp.Or(a.wait, a.env("QSTC_WAIT"))}, nil
+	}
+	s, err := a.profileNamed(arg)
+	return settings{Wait: a.wait}.or(s), err
+}
+
+// password returns the password that s has or points to.
+func (a *app) password(s settings) (string, error) {
+	switch s.PasswordFile {
+	case "":
+		return s.Password, nil
+	case "-":
+		return firstLine(a.stdin) // messages may follow
+	}
+	f, err := os.Open(s.PasswordFile)
+	if err != nil {
+		return "", usagef("password file: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	return firstLine(bufio.NewReader(io.LimitReader(f, 64<<10)))
+}
+
+func firstLine(r *bufio.Reader) (string, error) {
+	line, err := r.ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading the password: %w", err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// connect returns a client for s.
+func (a *app) connect(s settings, opts ...client.Option) (*client.Client, error) {
+	password, err := a.password(s)
+	if err != nil {
+		return nil, err
+	}
+	if s.URL == "" {
+		return nil, usagef("the profile has no url")
+	}
+	opts = append(opts, client.WithLogger(a.log))
+	if s.User != "" || password != "" {
+		opts = append(opts, client.WithBasicAuth(s.User, password))
+	}
+	if s.Wait != "" {
+		wait, err := time.ParseDuration(s.Wait)
+		if err != nil || wait <= 0 {
+			return nil, usagef("wait %q is not a duration such as 25s", s.Wait)
+		}
+		opts = append(opts, client.WithWait(wait))
+	}
+	return client.New(s.URL, opts...)
+}

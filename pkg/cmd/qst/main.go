@@ -1,0 +1,25 @@
+// Command qst pushes messages into QST queues, pulls them out, relays them between
+// servers, and tells what is wrong with the way to one. `qst help` has the rest.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the build (-ldflags "-X main.version=…").
+var version = "dev"
+
+func main() {
+	// The first signal ends in order; the second one, back to its default, at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	t := terminal{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		inTTY: isTerminal(os.Stdin), outTTY: isTerminal(os.Stdout), errTTY: isTerminal(os.Stderr),
+		env: os.Getenv,
+	}
+	os.Exit(run(ctx, t, os.Args[1:]))
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// manCommand writes the manual page from the commands' own help, so that there is
+// one text. Cobra's generator would bring three more modules.
+func manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "man",
+		Short:  "Write the manual page to the standard output",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return writeMan(cmd.OutOrStdout(), cmd.Root())
+		},
+	}
+}
+
+func writeMan(w io.Writer, root *cobra.Command) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, ".TH QST 1 \"\" \"qst %s\"\n.SH NAME\nqst \\- %s\n", roff(version), roff(root.Short))
+	b.WriteString(".SH SYNOPSIS\n")
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(&b, ".B %s\n.br\n", roff(c.UseLine()))
+		}
+	}
+	fmt.Fprintf(&b, ".SH DESCRIPTION\n.nf\n%s\n.fi\n.SH OPTIONS\n", roff(root.Long))
+	writeFlags(&b, root.PersistentFlags())
+	for _, c := range root.Commands() {
+		if !c.IsAvailableCommand() {
+			continue
+		}
+		fmt.Fprintf(&b, ".SH \"%s\"\n%s\n.PP\n.nf\n%s\n", roff(strings.ToUpper(c.CommandPath())), roff(c.Short), roff(c.Long))
+		if c.Example != "" {
+			fmt.Fprintf(&b, "\n%s\n", roff(c.Example))
+		}
+		b.WriteString(".fi\n")
+		writeFlags(&b, c.LocalNonPersistentFlags())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		name, usage := pflag.UnquoteUsage(f)
+		short := ""
+		if f.Shorthand != "" {
+			short = "-" + f.Shorthand + ", "
+		}
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(strings.TrimSpace(short+"--"+f.Name+" "+name)), roff(usage))
+	})
+}
+
+// roff escapes text for a manual page.
+func roff(s string) string {
+	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
+			lines[i] = `\&` + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/queuestatetransfer/qst/pkg/client"
+	"github.com/queuestatetransfer/qst/pkg/qst"
+)
+
+type pullFlags struct {
+	follow, noConfirm bool
+	limit             int
+	state             string
+}
+
+func (a *app) pullCommand() *cobra.Command {
+	var p pullFlags
+	cmd := &cobra.Command{
+		Use:   "pull [flags]",
+		Short: "Pull messages and write them to the standard output",
+		Long: `Takes the messages that are in the queue and writes them: as a table for people, as
+JSON lines for programs (see --output). A message is confirmed, and gone from the
+server, when it has been written.
+
+A queue has one consumer. Pulling from one that a program is pulling from takes
+messages away from it, and with --no-confirm makes them come to it a second time.
+
+With --follow, --state and an end at the wrong moment, a message may have been
+written and not been noted: it comes again. Without --state all that was written
+since the last answer does.`,
+		Example: `  qst pull --max 10
+  qst pull --follow --state place | while read -r message; do …; done
+  qst pull --no-confirm`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.pull(cmd.Context(), p) },
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&p.follow, "follow", "f", false, "go on, and wait for further messages")
+	f.BoolVar(&p.noConfirm, "no-confirm", false, "leave the messages in the queue: at most the first 1000 of it are seen")
+	f.IntVarP(&p.limit, "max", "n", 0, "most messages to pull; 0: no limit")
+	f.StringVar(&p.state, "state", "", "`file` that keeps the place in the queue from one call to the next")
+	return cmd
+}
+
+func (a *app) pull(ctx context.Context, p pullFlags) error {
+	if p.noConfirm && (p.follow || p.state != "") {
+		return usagef("--no-confirm does not go with --follow or --state: without a confirmation the same messages come again")
+	}
+	if p.limit < 0 {
+		return usagef("--max %d", p.limit)
+	}
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(s)
+	if err != nil {
+		return err
+	}
+	w := messageWriter{terminal: a.terminal, json: a.output == "json"}
+	if p.noConfirm {
+		most := p.limit
+		if most == 0 {
+			most = 1000
+		}
+		batch, err := c.Poll(ctx, client.PollRequest{Max: most})
+		if err != nil {
+			return err
+		}
+		return w.write(batch.Messages)
+	}
+	opts := client.PullOptions{Limit: p.limit, UntilEmpty: !p.follow}
+	if p.state != "" {
+		opts.Store = client.NewFile(p.state)
+	}
+	for msgs, err := range c.PullBatches(ctx, opts) {
+		switch {
+		case err != nil && p.follow && errors.Is(err, context.Canceled):
+			return nil // a signal: the way to end it
+		case err != nil:
+			return err
+		}
+		if err := w.write(msgs); err != nil {
+			return fmt.Errorf("writing messages; they were not confirmed: %w", err)
+		}
+	}
+	return nil
+}
+
+// messageWriter writes messages for people or for programs.
+type messageWriter struct {
+	terminal
+
+	json   bool
+	headed bool
+}
+
+// write writes all of msgs in one go.
+func (w *messageWriter) write(msgs []qst.Message) error {
+	var b []byte
+	for i := range msgs {
+		if w.json {
+			array := qst.AppendJSON(nil, msgs[i:i+1])
+			b = append(b, array[1:len(array)-1]...) // without [ and ]
+			b = append(b, '\n')
+			continue
+		}
+		if !w.headed {
+			w.headed = true
+			b = append(b, w.paint(dim, fmt.Sprintf(row, "WHEN", "FROM", "TO", "MESSAGE"))...)
+		}
+		b = append(b, w.row(&msgs[i])...)
+	}
+	_, err := w.out.Write(b)
+	return err
+}
+
+// row is a line of the table. Its columns are as wide as what is usually in them; what is
+// longer is not cut.
+const row = "%-20s  %-20s  %-20s  %s\n"
+
+func (w *messageWriter) row(m *qst.Message) string {
+	text := make([]string, 0, 3)
+	for _, s := range []string{m.Subject, m.Body} {
+		if s != "" {
+			text = append(text, visible(s))
+		}
+	}
+	for _, p := range m.Properties {
+		values := make([]string, len(p.Values))
+		for i, v := range p.Values {
+			values[i] = v.Text
+		}
+		text = append(text, w.paint(dim, visible(p.Name+"="+strings.Join(values, ","))))
+	}
+	return fmt.Sprintf(row, visible(m.When), visible(m.From), visible(m.To), strings.Join(text, "  "))
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/queuestatetransfer/qst/pkg/client"
+	"github.com/queuestatetransfer/qst/pkg/qst"
+)
+
+// pushChunk is how many messages are read before they are pushed: a batch.
+const pushChunk = 1000
+
+type pushFlags struct {
+	message    qst.Message
+	properties []string
+	input      string
+	gzip       bool
+}
+
+func (a *app) pushCommand() *cobra.Command {
+	var p pushFlags
+	cmd := &cobra.Command{
+		Use:   "push [--body text | --input format] [flags]",
+		Short: "Push one message, or those from the standard input",
+		Long: `Pushes the message that the flags describe, or without --body and --subject the
+messages from the standard input:
+
+  lines  each line is the body of a message
+  json   objects or arrays of them, one after the other; JSON lines too
+  xml    a <messages> document
+  csv    the first line names the columns: id, from, to, when, subject, body;
+         any other is a property
+
+What --from, --to and the other flags say is filled in where a message has none.
+
+A message without an id is given one, so a push that has to be tried again stores
+nothing twice. A file that is pushed once more by another call is another matter:
+give its messages ids.
+
+Messages are stored in their order. At the first one that the server refuses, qst
+stops: the ones before it are stored, those after it are not.`,
+		Example: `  qst push --to sms://838383 --body 'Fish & chips'
+  seq 3 | qst push --to sms://838383
+  qst push --input csv < messages.csv`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.push(cmd.Context(), &p) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&p.message.ID, "id", "", "`id` of the message")
+	f.StringVar(&p.message.From, "from", "", "sender's `address`, such as sms://838383")
+	f.StringVar(&p.message.To, "to", "", "recipient's `address`")
+	f.StringVar(&p.message.When, "when", "", "`time` of sending, RFC 3339; the server's if there is none")
+	f.StringVar(&p.message.Subject, "subject", "", "`text` of the subject")
+	f.StringVarP(&p.message.Body, "body", "b", "", "`text` of the body")
+	f.StringArrayVar(&p.properties, "property", nil, "a custom property, `name=value`; may be repeated")
+	f.StringVarP(&p.input, "input", "i", "auto", "`format` of the standard input: lines, json, xml or csv; auto: < is xml, [ and { are json, the rest lines")
+	f.BoolVar(&p.gzip, "gzip", false, "compress what is sent")
+	complete(cmd, "input", "auto", "lines", "json", "xml", "csv")
+	return cmd
+}
+
+func (a *app) push(ctx context.Context, p *pushFlags) error {
+	for _, property := range p.properties {
+		name, value, ok := strings.Cut(property, "=")
+		if !ok {
+			return usagef("--property %s: not name=value", property)
+		}
+		p.message.Properties = append(p.message.Properties, qst.Property{Name: name, Values: []qst.Value{{Text: value}}})
+	}
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	var opts []client.Option
+	if p.gzip {
+		opts = append(opts, client.WithGzip())
+	}
+	c, err := a.connect(s, opts...)
+	if err != nil {
+		return err
+	}
+	if p.message.Body != "" || p.message.Subject != "" {
+		result, err := c.Push(ctx, p.message)
+		if err != nil {
+			return err
+		}
+		return a.pushed(result)
+	}
+	if a.inTTY {
+		return usagef("nothing to push: give --body, or messages on the standard input")
+	}
+	if p.message.ID != "" {
+		return usagef("--id is for one message, with --body or --subject")
+	}
+	source, err := readMessages(a.stdin, p.input)
+	if err != nil {
+		return err
+	}
+	result, err := a.pushFrom(ctx, c, source, p.message)
+	if err != nil {
+		return fmt.Errorf("%d messages are stored; then: %w", result.Accepted+result.Duplicates, err)
+	}
+	return a.pushed(result)
+}
+
+// pushFrom pushes what source gives, a chunk at a time.
+func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, defaults qst.Message) (qst.Result, error) {
+	var (
+		total qst.Result
+		start = time.Now()
+		line  = progress{t: a.terminal}
+	)
+	defer line.clear()
+	for done := false; !done; {
+		var chunk []qst.Message
+		for len(chunk) < pushChunk {
+			m, err := source()
+			if done = errors.Is(err, io.EOF); done {
+				break
+			}
+			if err != nil {
+				return total, usagef("input: %w", err)
+			}
+			fill(&m, &defaults)
+			chunk = append(chunk, m)
+		}
+		first := total.Accepted + total.Duplicates
+		result, err := c.Push(ctx, chunk...)
+		total.Accepted += result.Accepted
+		total.Duplicates += result.Duplicates
+		if err != nil {
+			if refused, ok := errors.AsType[*client.RefusedError](err); ok {
+				refused.Index += first // in the input
+				return total, refused
+			}
+			return total, err
+		}
+		n := total.Accepted + total.Duplicates
+		line.showf("%d messages, %.0f/s", n, float64(n)/max(time.Since(start).Seconds(), 0.001))
+	}
+	return total, nil
+}
+
+// fill gives m what it lacks.
+func fill(m, defaults *qst.Message) {
+	for _, f := range []struct {
+		field *string
+		value string
+		bit   qst.Fields
+	}{
+		{&m.From, defaults.From, qst.FieldFrom},
+		{&m.To, defaults.To, qst.FieldTo},
+		{&m.When, defaults.When, qst.FieldWhen},
+	} {
+		if !m.Has(f.bit) {
+			*f.field = f.value
+		}
+	}
+	for _, d := range defaults.Properties {
+		found := false
+		for _, p := range m.Properties {
+			found = found || p.Name == d.Name
+		}
+		if !found {
+			m.Properties = append(m.Properties, d)
+		}
+	}
+}
+
+func (a *app) pushed(r qst.Result) error {
+	if a.output == "text" {
+		_, err := fmt.Fprintf(a.out, "%d accepted, %d duplicates\n", r.Accepted, r.Duplicates)
+		return err
+	}
+	return json.NewEncoder(a.out).Encode(map[string]int{"accepted": r.Accepted, "duplicates": r.Duplicates})
+}

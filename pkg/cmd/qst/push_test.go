@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// pushedAs pushes with args and stdin, and returns what is then in the queue.
+func pushedAs(t *testing.T, url, stdin string, args ...string) string {
+	t.Helper()
+	call{stdin: stdin}.qst(t, append([]string{"push", "--url", url}, args...)...).wantOK(t)
+	return command(t, "pull", "--url", url).wantOK(t).out
+}
+
+func TestPushAndPull(t *testing.T) {
+	t.Parallel()
+	url := service.Start(t, "embedded").URL("box")
+	for name, c := range map[string]struct {
+		stdin string
+		args  []string
+		want  string
+	}{
+		"flags": {
+			args: []string{"--id", "1", "--from", "a", "--to", "b", "--when", "now", "--subject", "s", "--body", "x y", "--property", "p=1=2", "--property", "q="},
+			want: `{"id":"1","from":"a","to":"b","when":"now","subject":"s","body":"x y","p":"1=2","q":""}`,
+		},
+		"lines": {
+			stdin: "one\r\n\ntwo", args: []string{"--to", "b", "--when", "now"},
+			want: `{"to":"b","when":"now","body":"one"}` + "\n" + `{"to":"b","when":"now","body":"two"}`,
+		},
+		"json": {
+			stdin: `[{"id":"1","when":"w","body":"x","n":1.10}]` + "\n" + `{"id":"2","when":"w","to":"c","body":"y"} [] `, args: []string{"--to", "b", "--gzip"},
+			want: `{"id":"1","to":"b","when":"w","body":"x","n":1.10}` + "\n" + `{"id":"2","to":"c","when":"w","body":"y"}`,
+		},
+		"xml": {
+			stdin: ` <messages><message id="1" when="w"><body>x</body><property name="a" value="1"/></message></messages>`, args: []string{"--property", "a=2", "--property", "b=3"},
+			want: `{"id":"1","when":"w","body":"x","a":"1","b":"3"}`,
+		},
+		"csv": {
+			stdin: "\ufeffid,to,when,body,colour\n1,b,w,\"x, \"\"y\"\"\",red\n2,,w,z,\n", args: []string{"--input", "csv", "--to", "c"},
+			want: `{"id":"1","to":"b","when":"w","body":"x, \"y\"","colour":"red"}` + "\n" + `{"id":"2","to":"c","when":"w","body":"z"}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := strings.TrimSuffix(pushedAs(t, url, c.stdin, c.args...), "\n")
+			if name == "lines" { // their ids are random
+				got = regexp.MustCompile(`"id":"[^"]*",`).ReplaceAllString(got, "")
+			}
+			if got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPushCounts(t *testing.T) {
+	t.Parallel()
+	url := service.Start(t, "embedded").URL("box")
+	args := []string{"push", "--url", url, "--id", "1", "--body", "x"}
+	if r := command(t, args...).wantOK(t); r.out != "{\"accepted\":1,\"duplicates\":0}\n" {
+		t.Errorf("got %s", r.out)
+	}
+	if r := (call{tty: true}).qst(t, args...).wantOK(t); r.out != "0 accepted, 1 duplicates\n" {
+		t.Errorf("got %s", r.out)
+	}
+}
+
+// A long input goes in chunks, with progress for a person, and the message that is
+// refused is named by its place in the whole.
+func TestPushLongInput(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded", "QST_MESSAGE_MAX_BYTES=200")
+	var lines strings.Builder
+	for i := range 2500 {
+		fmt.Fprintln(&lines, i)
+	}
+	r := call{stdin: lines.String(), tty: true}.qst(t, "push", "--url", s.URL("box")).wantOK(t)
+	if r.out != "2500 accepted, 0 duplicates\n" || !strings.Contains(r.stderr, "2000 messages") {
+		t.Errorf("got %q and %q", r.out, r.stderr)
+	}
+	lines.WriteString(strings.Repeat("x", 300) + "\nnever\n")
+	r = call{stdin: lines.String()}.qst(t, "push", "--url", s.URL("other"))
+	if r.code != exitRefused || !strings.Contains(r.stderr, "2500 messages are stored") || !strings.Contains(r.stderr, "message 2501 ") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	if out := command(t, "pull", "--url", s.URL("other")).wantOK(t).out; strings.Count(out, "\n") != 2500 {
+		t.Errorf("%d messages", strings.Count(out, "\n"))
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded")
+	box := s.URL("box")
+	secret := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(secret, []byte("nonsense = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		code  int
+		stdin string
+		args  []string
+	}{
+		{exitOK, "", []string{"--help"}},
+		{exitOK, "", []string{"--version"}},
+		{exitUsage, "", []string{"nonsense"}},
+		{exitUsage, "", []string{"push", "--nonsense"}},
+		{exitUsage, "", []string{"push", "x"}},
+		{exitUsage, "", []string{"push", "--body", "x"}},
+		{exitUsage, "", []string{"push", "--body", "x", "--url", "nonsense"}},
+		{exitUsage, "", []string{"push", "--url", box, "--property", "x", "--body", "x"}},
+		{exitUsage, "x", []string{"push", "--url", box, "--id", "x"}},
+		{exitUsage, "x", []string{"push", "--url", box, "--input", "yaml"}},
+		{exitUsage, "[{]", []string{"push", "--url", box}},
+		{exitUsage, "<messages>", []string{"push", "--url", box}},
+		{exitUsage, "", []string{"pull", "--url", box, "--output", "yaml"}},
+		{exitUsage, "", []string{"pull", "--url", box, "--wait", "soon"}},
+		{exitUsage, "", []string{"pull", "--url", box, "--max", "-1"}},
+		{exitUsage, "", []string{"pull", "--url", box, "--follow", "--no-confirm"}},
+		{exitUsage, "", []string{"pull", "--profile", "nonsense"}},
+		{exitUsage, "", []string{"pull", "--config", secret, "--profile", "x"}},
+		{exitUsage, "", []string{"pull", "--url", box, "--password-file", "/nonsense"}},
+		{exitUsage, "", []string{"relay", box}},
+		{exitUsage, "", []string{"relay", box, box}},
+		{exitUsage, "", []string{"relay", "--both", "--state", t.TempDir(), box, s.URL("other")}},
+		{exitRefused, "", []string{"push", "--url", box, "--body", strings.Repeat("x", 70000)}},
+		{exitStopped, "", []string{"pull", "--url", s.URL("box/nonsense")}},
+		{exitFailed, "", []string{"pull", "--url", "http://127.0.0.1:1/", "--no-confirm"}},
+	} {
+		if r := (call{stdin: c.stdin}).qst(t, c.args...); r.code != c.code || (c.code == exitOK) == (r.stderr != "") {
+			t.Errorf("qst %q: exit code %d, want %d: %.300s", c.args, r.code, c.code, r.stderr)
+		}
+	}
+}

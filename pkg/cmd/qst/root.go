@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/queuestatetransfer/qst/pkg/client"
+)
+
+// Exit codes, as the help says.
+const (
+	exitOK          = 0
+	exitFailed      = 1 // it may work another time: the server can't be reached, a file can't be written
+	exitUsage       = 2 // called or configured wrongly
+	exitRefused     = 3 // the server will never take this
+	exitStopped     = 4 // wrong credentials, not allowed, or the wrong URL
+	exitFindings    = 5 // qst doctor found something
+	exitCodesOfHelp = `Exit codes:
+  0  done
+  1  failed, and may work another time: the server can't be reached, say
+  2  called or configured wrongly
+  3  refused: the server will never take this message
+  4  wrong credentials, not allowed, or the wrong URL
+  5  doctor found something to change`
+)
+
+var (
+	// errUsage is wrapped by errors of a command line or a configuration.
+	errUsage = errors.New("usage")
+	// errFindings says that the report, already written, has something bad in it.
+	errFindings = errors.New("doctor found something to change")
+)
+
+func usagef(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", errUsage, fmt.Errorf(format, args...))
+}
+
+// app is one call of the program.
+type app struct {
+	terminal
+
+	stdin *bufio.Reader // of in
+	log   *slog.Logger
+
+	// Flags of all commands.
+	configPath, profile     string
+	url, user, passwordFile string
+	wait                    string
+	output                  string
+	verbose                 bool
+}
+
+// run runs a command line and returns its exit code.
+func run(ctx context.Context, t terminal, args []string) int {
+	a := &app{terminal: t, stdin: bufio.NewReader(t.in)}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(t.in)
+	root.SetOut(t.out)
+	root.SetErr(t.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !errors.Is(err, errFindings) {
+		fmt.Fprintf(t.err, "qst: %s\n", visible(err.Error()))
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var (
+		refused *client.RefusedError
+		stop    *client.StopError
+	)
+	switch {
+	case errors.Is(err, errUsage), errors.Is(err, client.ErrURL):
+		return exitUsage
+	case errors.Is(err, errFindings):
+		return exitFindings
+	case errors.As(err, &refused):
+		return exitRefused
+	case errors.As(err, &stop):
+		return exitStopped
+	default:
+		return exitFailed
+	}
+}
+
+func (a *app) root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "qst",
+		Short: "Push and pull messages over QST",
+		Long: `qst pushes messages into QST queues, pulls them out, relays them between
+servers, and finds out what is wrong with the way to one.
+
+A server is named by the URL of an endpoint, such as
+https://qst.example.org/v2/channels/acme/application, or by a profile:
+
+  # ~/.config/qst/config.toml ($XDG_CONFIG_HOME/qst/config.toml)
+  default = "acme"
+
+  [profiles.acme]
+  url = "https://qst.example.org/v2/channels/acme/application"
+  user = "acme"
+  password-file = "/run/secrets/acme"   # or password = "…"
+  wait = "25s"                          # of a long poll; default 50s
+
+Flags win over the environment, and that over the profile:
+
+  QSTC_URL  QSTC_USER  QSTC_PASSWORD  QSTC_PASSWORD_FILE  QSTC_WAIT
+  QSTC_PROFILE (name of the profile)  QSTC_CONFIG (the file's path)
+
+They start with QSTC_ because QST_ is the service's, which refuses to start with
+variables that it does not know. With a URL from a flag or the environment the
+default profile is left alone, so that its password goes nowhere else. There is
+no flag for a password: everyone on the machine can read a command line.
+
+A private certificate authority: SSL_CERT_FILE names its file. A proxy for outgoing
+requests: HTTPS_PROXY.
+
+` + exitCodesOfHelp,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return usagef("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+			}
+			return usagef("there is no command %q; see qst help", args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			level := slog.LevelWarn
+			if a.verbose {
+				level = slog.LevelInfo
+			}
+			a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+			switch a.output {
+			case "auto":
+				a.output = "json"
+				if a.outTTY {
+					a.output = "text"
+				}
+			case "text", "json":
+			default:
+				return usagef("--output %s: not auto, text or json", a.output)
+			}
+			return nil
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	f := cmd.PersistentFlags()
+	f.StringVar(&a.configPath, "config", "", "configuration `file`")
+	f.StringVarP(&a.profile, "profile", "p", "", "`name` of a profile in the configuration file")
+	f.StringVar(&a.url, "url", "", "`URL` of the endpoint")
+	f.StringVar(&a.user, "user", "", "user `name`")
+	f.StringVar(&a.passwordFile, "password-file", "", "`file` with the password in its first line; - is the standard input")
+	f.StringVar(&a.wait, "wait", "", "how long a poll waits for a message, such as 25s")
+	f.StringVarP(&a.output, "output", "o", "auto", "text for people, json for programs; auto: text on a terminal")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on the standard error")
+	complete(cmd, "output", "auto", "text", "json")
+	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
+	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), manCommand())
+	// Cobra's own errors for these are of the command line.
+	for _, c := range cmd.Commands() {
+		if args := c.Args; args != nil {
+			c.Args = func(cmd *cobra.Command, given []string) error {
+				if err := args(cmd, given); err != nil {
+					return usagef("%w", err)
+				}
+				return nil
+			}
+		}
+	}
+	return cmd
+}
+
+// complete has the shell complete a flag with one of values.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (a *app) completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return a.profileNames(), cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package servicetest
+
+import "os/exec"
+
+// dieWithParent is a thing of Linux.
+func dieWithParent(*exec.Cmd) {}
