@@ -103,11 +103,6 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Metrics:      metrics,
 		Logger:       log,
 	})
-	if err := metrics.Observe(a.queues.Polls, a.clients.pool, func(ctx context.Context) (telemetry.Totals, error) {
-		return a.queues.Totals(ctx, cfg.MetricsTopQueues)
-	}); err != nil {
-		return nil, fmt.Errorf("telemetry: %w", err)
-	}
 	a.channels = access.NewStore(a.clients.commands, layout, cfg.RedisTimeout)
 	var gate *access.Gate
 	if cfg.Auth == config.AuthChannels {
@@ -138,6 +133,12 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		LogSample:      cfg.LogSample,
 		Logger:         log,
 	})
+	if err := metrics.Observe(telemetry.Sources{
+		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool,
+		Totals: func(ctx context.Context) (telemetry.Totals, error) { return a.queues.Totals(ctx, cfg.MetricsTopQueues) },
+	}); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
 	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
 	a.public = http.Server{
 		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,

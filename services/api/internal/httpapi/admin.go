@@ -32,6 +32,7 @@ func (a *API) admin(g *echo.Group) {
 	g.POST("/channels/:channel/credentials", a.createCredential)
 	g.DELETE("/channels/:channel/credentials/:id", a.revokeCredential)
 
+	g.GET("/channels/:channel/states", a.listStates)
 	g.GET("/channels/:channel/queues", a.listQueues)
 	g.GET("/channels/:channel/queues/:queue", a.getQueue)
 	g.GET("/channels/:channel/queues/:queue/messages", a.peek)

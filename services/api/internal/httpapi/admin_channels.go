@@ -29,6 +29,7 @@ type partyView struct {
 	Confirmed *time.Time `json:"confirmed,omitempty"`
 	Address   string     `json:"address,omitempty"`    // it last came from
 	UserAgent string     `json:"user_agent,omitempty"` // it last called itself
+	Number    string     `json:"number,omitempty"`     // a phone says it has (version 1's setaddress)
 }
 
 // connectedFor is how long after its last request a party counts as connected:
@@ -40,7 +41,7 @@ const connectedFor = 2 * time.Minute
 func party(pushes, pulls queue.Stats, now time.Time) partyView {
 	v := partyView{
 		Polling: pulls.Waiting, Pushed: someTime(pushes.Pushed), Pulled: someTime(pulls.Pulled), Confirmed: someTime(pulls.Confirmed),
-		Address: pulls.PulledFrom, UserAgent: pulls.PulledAgent,
+		Address: pulls.PulledFrom, UserAgent: pulls.PulledAgent, Number: pulls.Address,
 	}
 	if pushes.Pushed.After(pulls.Pulled) {
 		v.Address, v.UserAgent = pushes.PushedFrom, pushes.PushedAgent
@@ -262,6 +263,34 @@ func (a *API) revokeCredential(c echo.Context) error {
 	}
 	a.audit(c, "credential revoked", name, slog.String("credential", id))
 	return c.NoContent(http.StatusNoContent)
+}
+
+// stateView is what a phone reported of a message.
+type stateView struct {
+	Message string    `json:"message"` // its id
+	State   string    `json:"state"`
+	At      time.Time `json:"at"`
+}
+
+// listStates answers GET …/states: what the channel's phone reported, newest first.
+func (a *API) listStates(c echo.Context) error {
+	name, err := channelParam(c)
+	if err != nil {
+		return err
+	}
+	limit, err := limitParam(c, access.MaxPage)
+	if err != nil {
+		return err
+	}
+	states, err := a.opts.Queues.States(c.Request().Context(), name, int64(limit))
+	if err != nil {
+		return err
+	}
+	views := make([]stateView, len(states))
+	for i, s := range states {
+		views[i] = stateView{Message: s.Message, State: s.State, At: s.At}
+	}
+	return a.answer(c, http.StatusOK, map[string][]stateView{"states": views})
 }
 
 // audit logs what an operator did, and from where.

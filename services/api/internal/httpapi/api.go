@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -56,10 +57,22 @@ const (
 )
 
 // New returns an API.
-func New(opts Options) *API { return &API{opts: opts, log: opts.Logger} }
+func New(opts Options) *API {
+	// At zero from the start: an increase from nothing at all is one that nobody sees.
+	for _, method := range []string{http.MethodPost, http.MethodGet} {
+		for reason := range reasons() {
+			opts.Metrics.Refused.Add(context.Background(), 0, refusal(method, reason))
+		}
+	}
+	return &API{opts: opts, log: opts.Logger}
+}
 
 // Serve lets requests for channels in.
 func (a *API) Serve() { a.phase.CompareAndSwap(starting, serving) }
+
+// Serving tells whether requests for channels are let in and the replica is not
+// told to stop.
+func (a *API) Serving() bool { return a.phase.Load() == serving }
 
 // Drain makes the replica not ready and tells each client that is answered from
 // then on to come back over a new connection.
@@ -69,6 +82,7 @@ func (a *API) Drain() { a.phase.Store(draining) }
 func (a *API) Public() http.Handler {
 	e := a.echo()
 	e.Any("/v2/channels/*", a.channel)
+	e.Any("/v1/*", a.version1)
 	e.GET("/openapi.yaml", openAPI)
 	return e
 }

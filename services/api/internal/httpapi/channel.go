@@ -30,26 +30,27 @@ const channelsPath = "/v2/channels/"
 
 // channel answers everything below /v2/channels/.
 func (a *API) channel(c echo.Context) error {
+	ev := eventOf(c)
+	ev.counted = true
 	channel, e, err := parsePath(c.Request().URL)
 	if err != nil {
 		return err
 	}
+	ev.channel, ev.endpoint, ev.route = channel, e.name, e.route
 	if a.phase.Load() == starting {
 		return errStarting
 	}
-	ev := eventOf(c)
-	ev.channel, ev.endpoint, ev.route = channel, e.name, e.route
 	switch c.Request().Method {
 	case http.MethodPost:
 		ev.queue = e.push
-		call, err := a.admit(c, channel, e.name, access.Push)
+		call, _, err := a.admit(c, channel, e.name, access.Push)
 		if err != nil {
 			return err
 		}
 		return a.push(c, queue.Name{Channel: channel, Kind: e.push}, call)
 	case http.MethodGet:
 		ev.queue = e.pull
-		call, err := a.admit(c, channel, e.name, access.Pull)
+		call, _, err := a.admit(c, channel, e.name, access.Pull)
 		if err != nil {
 			return err
 		}
@@ -59,22 +60,23 @@ func (a *API) channel(c echo.Context) error {
 	}
 }
 
-// admit lets a request in, and returns what the queue has to know of it.
-func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right access.Right) (queue.Call, error) {
+// admit lets a request in, and returns what the queue has to know of it, and what
+// the channel's settings are.
+func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right access.Right) (queue.Call, access.Settings, error) {
 	r := c.Request()
 	call := queue.Call{Limits: a.opts.QueueLimits, Address: c.RealIP(), UserAgent: userAgent(r)}
 	if a.opts.Gate == nil {
-		return call, nil
+		return call, access.Settings{}, nil
 	}
 	user, secret, given := r.BasicAuth()
 	settings, err := a.opts.Gate.Admit(r.Context(), access.Attempt{
 		Channel: channel, Endpoint: e, Right: right, User: user, Secret: secret, Given: given, Address: call.Address,
 	})
 	if err != nil {
-		return queue.Call{}, err
+		return queue.Call{}, access.Settings{}, err
 	}
 	call.Registered, call.Limits = true, settings.Limits(a.opts.QueueLimits)
-	return call, nil
+	return call, settings, nil
 }
 
 // maxUserAgent bounds what is kept of a client's name for itself.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -24,6 +25,7 @@ import (
 // line, a few measurements, a span. Nothing of a message's content, and no
 // address of a message, is in it; the channel is, and may be a phone's number.
 type event struct {
+	counted   bool   // in the metrics: a request to a channel's URLs, whatever became of it
 	route     string // as in openapi.yaml
 	channel   string
 	endpoint  access.Endpoint
@@ -59,9 +61,9 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r := c.Request()
 		var span trace.Span
-		if a.opts.Tracing {
+		if a.opts.Tracing && !probe(c) {
 			var ctx context.Context
-			ctx, span = a.opts.Tracer.Start(telemetry.Extract(r.Context(), r.Header), r.Method, trace.WithSpanKind(trace.SpanKindServer))
+			ctx, span = a.opts.Tracer.Start(telemetry.Extract(r.Context(), r.Header), spanName(r), trace.WithSpanKind(trace.SpanKindServer))
 			r = r.WithContext(ctx)
 			c.SetRequest(r)
 		}
@@ -72,19 +74,63 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if span != nil {
 			e.end(span, r, c.Response().Status)
 		}
-		if e.channel != "" {
-			a.measure(r.Context(), r.Method, c.Response().Status, e, service)
+		if e.counted {
+			a.measure(r.Context(), countedMethod(r), c.Response().Status, e, service)
 		}
 		a.log.LogAttrs(context.WithoutCancel(r.Context()), a.level(c, e), "request", e.attrs(c, service)...)
 		return nil
 	}
 }
 
+// probe tells whether a request asks only how this replica is, as Kubernetes and
+// Prometheus do every few seconds.
+func probe(c echo.Context) bool {
+	switch c.Path() {
+	case "/healthz", "/readyz", "/metrics":
+		return true
+	}
+	return false
+}
+
+// method is a request's, or _OTHER for one that HTTP doesn't know: a client can
+// make up as many as it likes (OpenTelemetry semantic conventions: HTTP).
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return r.Method
+	}
+	return otherMethod
+}
+
+// spanName is what a request's span is called before its route is known.
+func spanName(r *http.Request) string {
+	if m := method(r); m != otherMethod {
+		return m
+	}
+	return "HTTP"
+}
+
+// countedMethod is POST for a push, GET for a pull, and one word for the rest.
+func countedMethod(r *http.Request) string {
+	if r.Method == http.MethodPost || r.Method == http.MethodGet {
+		return r.Method
+	}
+	return otherMethod
+}
+
+const otherMethod = "_OTHER"
+
+// refusal are the attributes of a request that was refused.
+func refusal(method, reason string) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("method", method), attribute.String("reason", reason))
+}
+
 // level decides whether a request is logged. What went wrong always is; what went
 // well is sampled, and so are probes, which say nothing new.
 func (a *API) level(c echo.Context, e *event) slog.Level {
 	switch status := c.Response().Status; {
-	case status == statusClientClosed:
+	case status == statusClientClosed, strings.HasSuffix(c.Path(), "z"): // a probe's own handler says what is wrong
 		return slog.LevelDebug
 	case status >= http.StatusInternalServerError:
 		return slog.LevelWarn
@@ -100,13 +146,13 @@ func (a *API) level(c echo.Context, e *event) slog.Level {
 func (e *event) attrs(c echo.Context, service time.Duration) []slog.Attr {
 	r, status := c.Request(), c.Response().Status
 	attrs := []slog.Attr{
-		slog.String("method", r.Method), slog.Int("status", status), slog.Float64("service_ms", ms(service)),
+		slog.String("method", method(r)), slog.Int("status", status), slog.Float64("service_ms", ms(service)),
 	}
 	if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
 		attrs = append(attrs, slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
 	}
 	if e.channel == "" {
-		return append(attrs, slog.String("path", r.URL.Path), reasonAttr(e.err))
+		return append(attrs, slog.String("path", short(r.URL.Path)), reasonAttr(e.err))
 	}
 	attrs = append(attrs,
 		slog.String("route", e.route), slog.String("channel", e.channel), slog.String("endpoint", string(e.endpoint)), slog.String("queue", string(e.queue)))
@@ -118,6 +164,15 @@ func (e *event) attrs(c echo.Context, service time.Duration) []slog.Attr {
 	}
 	return append(attrs, slog.String("outcome", e.outcome), slog.Int("delivered", e.delivered), slog.Int("redelivered", e.again),
 		slog.Int("confirmed", e.confirmed), slog.Int("bytes_out", e.out), slog.Float64("held_ms", ms(e.held)))
+}
+
+// short cuts a path that is longer than any of ours.
+func short(path string) string {
+	const most = 256
+	if len(path) <= most {
+		return path
+	}
+	return strings.ToValidUTF8(path[:most], "") + "…"
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -146,7 +201,7 @@ func (a *API) measure(ctx context.Context, method string, status int, e *event, 
 		outcome = "client_gone"
 	case e.err != nil:
 		outcome = "refused"
-		m.Refused.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", explain(e.err).reason)))
+		m.Refused.Add(ctx, 1, refusal(method, explain(e.err).reason))
 	}
 	m.Request.Record(ctx, service.Seconds(), metric.WithAttributes(attribute.String("method", method), attribute.String("outcome", outcome)))
 	if e.in > 0 {
@@ -166,27 +221,37 @@ func (a *API) measure(ctx context.Context, method string, status int, e *event, 
 // end completes a request's span (OpenTelemetry semantic conventions: HTTP server).
 func (e *event) end(span trace.Span, r *http.Request, status int) {
 	if span.IsRecording() {
-		span.SetAttributes(semconv.HTTPRequestMethodKey.String(r.Method), semconv.URLPath(r.URL.Path), semconv.HTTPResponseStatusCode(status))
+		span.SetAttributes(semconv.HTTPRequestMethodKey.String(method(r)), semconv.URLScheme("http"), semconv.URLPath(short(r.URL.Path)), semconv.HTTPResponseStatusCode(status))
 		if e.route != "" {
-			span.SetName(r.Method + " " + e.route)
+			span.SetName(spanName(r) + " " + e.route)
 			span.SetAttributes(semconv.HTTPRoute(e.route))
 		}
 		if e.held > 0 {
 			span.SetAttributes(attribute.Float64("qst.poll.held", e.held.Seconds()))
 		}
 		if status >= http.StatusInternalServerError {
-			span.SetStatus(codes.Error, explain(e.err).reason)
-			span.SetAttributes(semconv.ErrorTypeKey.String(explain(e.err).reason))
+			failed(span, e.err)
 		}
 	}
 	span.End()
+}
+
+// failed says in a span what went wrong: the reason, not the error's text, which
+// may quote a message.
+func failed(span trace.Span, err error) {
+	if !span.IsRecording() {
+		return
+	}
+	reason := explain(err).reason
+	span.SetStatus(codes.Error, reason)
+	span.SetAttributes(semconv.ErrorTypeKey.String(reason))
 }
 
 // messaging are the attributes of a messaging span (OpenTelemetry semantic
 // conventions: messaging).
 func messaging(n queue.Name, operation attribute.KeyValue, messages int) trace.SpanStartEventOption {
 	return trace.WithAttributes(
-		semconv.MessagingSystemKey.String("qst"), operation,
+		semconv.MessagingSystemKey.String("qst"), operation, semconv.MessagingOperationName(operation.Value.AsString()),
 		semconv.MessagingDestinationName(n.Channel), attribute.String("qst.queue", string(n.Kind)),
 		semconv.MessagingBatchMessageCount(messages),
 	)

@@ -44,6 +44,7 @@ var table = []struct {
 	reason     string
 	status     int
 	own        bool
+	admin      bool // of the admin API alone
 	detail     string
 	retryAfter time.Duration
 }{
@@ -62,13 +63,13 @@ var table = []struct {
 	{err: access.ErrForbidden, reason: "forbidden", status: http.StatusForbidden, detail: "these credentials are good, but not for this"},
 	{err: access.ErrTooManyBad, reason: "too_many_wrong_credentials", status: http.StatusServiceUnavailable, detail: "too many wrong credentials are being tried", retryAfter: 10 * time.Second},
 	// Of the admin API.
-	{err: access.ErrInvalid, reason: "invalid", status: http.StatusBadRequest, own: true},
-	{err: access.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true},
-	{err: queue.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true},
-	{err: access.ErrExists, reason: "conflict", status: http.StatusConflict, own: true},
-	{err: access.ErrTooMany, reason: "conflict", status: http.StatusConflict, own: true},
-	{err: access.ErrStale, reason: "stale", status: http.StatusPreconditionFailed, own: true},
-	{err: queue.ErrStale, reason: "stale", status: http.StatusPreconditionFailed, own: true},
+	{err: access.ErrInvalid, reason: "invalid", status: http.StatusBadRequest, own: true, admin: true},
+	{err: access.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true, admin: true},
+	{err: queue.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true, admin: true},
+	{err: access.ErrExists, reason: "conflict", status: http.StatusConflict, own: true, admin: true},
+	{err: access.ErrTooMany, reason: "conflict", status: http.StatusConflict, own: true, admin: true},
+	{err: access.ErrStale, reason: "stale", status: http.StatusPreconditionFailed, own: true, admin: true},
+	{err: queue.ErrStale, reason: "stale", status: http.StatusPreconditionFailed, own: true, admin: true},
 
 	{err: errStarting, reason: "starting", status: http.StatusServiceUnavailable, own: true, retryAfter: 2 * time.Second},
 }
@@ -78,7 +79,7 @@ func explain(err error) problem {
 	var p problem
 	if errors.As(err, &p) {
 		if p.reason == "" {
-			p.reason = "bad_request"
+			p.reason = reasonBadRequest
 		}
 		return p
 	}
@@ -93,13 +94,27 @@ func explain(err error) problem {
 	}
 	var h *echo.HTTPError // of Echo's router
 	if errors.As(err, &h) && h.Code < http.StatusInternalServerError {
-		return problem{status: h.Code, detail: http.StatusText(h.Code), reason: "bad_request"}
+		return problem{status: h.Code, detail: http.StatusText(h.Code), reason: reasonBadRequest}
 	}
 	return problem{status: http.StatusInternalServerError, detail: "something went wrong inside; it has been logged", reason: reasonInternal}
 }
 
-// reasonInternal is the reason of what is in no list: a defect.
-const reasonInternal = "internal"
+// Reasons of what the table has not.
+const (
+	reasonInternal   = "internal"    // in no list: a defect
+	reasonBadRequest = "bad_request" // an address, a parameter or a method
+)
+
+// reasons returns every reason that a push or a pull can be refused for.
+func reasons() map[string]bool {
+	all := map[string]bool{reasonInternal: true, reasonBadRequest: true}
+	for _, row := range table {
+		if !row.admin {
+			all[row.reason] = true
+		}
+	}
+	return all
+}
 
 // allowed are the methods of the protocol's URLs, for 405.
 const allowed = "GET, POST"

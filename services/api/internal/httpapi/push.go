@@ -43,6 +43,7 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Call) error {
 	}
 	result, err := a.opts.Queues.Push(ctx, n, call, batch)
 	if err != nil {
+		failed(trace.SpanFromContext(ctx), err)
 		return err
 	}
 	ev.pushed = result

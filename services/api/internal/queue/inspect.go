@@ -41,6 +41,7 @@ type Stats struct {
 	Pushed, Pulled, Confirmed time.Time
 	PushedFrom, PushedAgent   string // by whom it was last pushed into: address, user agent
 	PulledFrom, PulledAgent   string // and from
+	Address                   string // that the phone says it has (version 1)
 }
 
 // Stats returns how queues of a channel are, in the order of kinds. A queue that
@@ -81,7 +82,7 @@ func (s *Store) Stats(ctx context.Context, channel string, kinds ...Kind) ([]Sta
 			Bytes:  number(meta["tail"]) - number(meta["head"]),
 			Pushed: at(meta["pushed"]), Pulled: at(meta["pulled"]), Confirmed: at(meta["confirmed"]),
 			PushedFrom: meta["pushed_from"], PushedAgent: meta["pushed_agent"],
-			PulledFrom: meta["pulled_from"], PulledAgent: meta["pulled_agent"],
+			PulledFrom: meta["pulled_from"], PulledAgent: meta["pulled_agent"], Address: meta["address"],
 		}
 		// A queue that was never pushed into has no group to ask: an error, and zeros.
 		if p, err := r.pending.Result(); err == nil {
@@ -218,7 +219,7 @@ func (s *Store) Delete(ctx context.Context, channel, revision string, limits Lim
 	for _, kind := range Kinds() {
 		n := Name{Channel: channel, Kind: kind}
 		k = s.layout.queue(n)
-		streams, metas, rest = append(streams, k.stream), append(metas, k.meta), append(rest, k.waiter, k.dead)
+		streams, metas, rest = append(streams, k.stream), append(metas, k.meta), append(rest, k.waiter, k.dead, k.states())
 		if limits.DedupWindow > 0 {
 			window := time.Now().UnixNano() / int64(limits.DedupWindow)
 			rest = append(rest, k.seen(window), k.seen(window-1))
@@ -248,6 +249,10 @@ func (s *Store) Totals(ctx context.Context, top int) (t telemetry.Totals, err er
 	type replies struct {
 		totals          *redis.SliceCmd
 		oldest, deepest *redis.ZSliceCmd
+		heard           func(*telemetry.Totals)
+	}
+	for _, within := range heardWithin() {
+		t.Heard = append(t.Heard, telemetry.Heard{Within: within})
 	}
 	pipe := s.rdb.Pipeline()
 	asked := make([]replies, s.layout.Partitions())
@@ -255,6 +260,7 @@ func (s *Store) Totals(ctx context.Context, top int) (t telemetry.Totals, err er
 		asked[p] = replies{
 			totals: pipe.HMGet(ctx, s.layout.ofPartition(p, "totals"), "messages", "bytes"),
 			oldest: pipe.ZRangeWithScores(ctx, s.layout.ofPartition(p, "oldest"), 0, int64(max(1, top)-1)),
+			heard:  s.countHeard(ctx, pipe, p),
 		}
 		if top > 0 {
 			asked[p].deepest = pipe.ZRevRangeWithScores(ctx, s.layout.ofPartition(p, "depth"), 0, int64(top-1))
@@ -270,6 +276,7 @@ func (s *Store) Totals(ctx context.Context, top int) (t telemetry.Totals, err er
 				*sum += number(v)
 			}
 		}
+		r.heard(&t)
 		oldest = append(oldest, r.oldest.Val()...)
 		if top > 0 {
 			deepest = append(deepest, r.deepest.Val()...)

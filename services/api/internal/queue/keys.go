@@ -124,6 +124,9 @@ func (k queueKeys) list(more ...string) []string {
 	}, more...)
 }
 
+// states returns the stream of what a phone reported of this queue's messages.
+func (k queueKeys) states() string { return k.stream + ":states" }
+
 func (l Layout) queue(n Name) queueKeys {
 	p := l.partition(n.Channel)
 	stream := fmt.Sprintf("%s:{%s}:q:%s", l.prefix, l.tags[p], n)

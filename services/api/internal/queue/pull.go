@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -14,8 +15,18 @@ import (
 // Request says what a pull asks for.
 type Request struct {
 	ETag *qst.ETag     // what was processed; nil: the client named nothing
+	Last string        // instead of an ETag: the id of the last message processed (version 1); "": none
 	Max  int           // most messages, at least 1
 	Wait time.Duration // how long to wait for a message; 0: not at all
+}
+
+// prefix returns how the canonical form of the message with the id Last begins.
+func (r Request) prefix() []byte {
+	if r.Last == "" {
+		return nil
+	}
+	m := qst.Message{ID: r.Last}
+	return bytes.TrimSuffix(m.AppendCanonical(nil), []byte("}"))
 }
 
 // Delivery is a pull's answer.
@@ -102,7 +113,7 @@ func (s *Store) read(ctx context.Context, n Name, k queueKeys, c Call, r Request
 	}
 	f, err := s.onQueue(ctx, s.scripts.pull, n, k, c.Limits.Retention.Milliseconds(), nil,
 		c.flag(), c.Address, c.UserAgent, epoch, id, r.Max, s.opts.PullMaxBytes, c.Limits.MaxDeliveries,
-		who, left.Milliseconds(), since)
+		who, left.Milliseconds(), since, r.prefix())
 	if err != nil {
 		return "", Delivery{}, err
 	}
@@ -112,6 +123,9 @@ func (s *Store) read(ctx context.Context, n Name, k queueKeys, c Call, r Request
 	}
 	if p != nil {
 		p.since = f.string(4)
+	}
+	if c.Registered || f.string(1) != "" { // anybody may ask for a channel that never was
+		s.heard[k.partition].note(n.Channel)
 	}
 	now := f.int(3)
 	s.dropped(ctx, n, f.int(5), f.int(6))
@@ -148,7 +162,9 @@ func (s *Store) decode(ctx context.Context, n Name, entries fields, now int, d *
 		}
 		m, err := qst.DecodeCanonical([]byte(entries.string(i + 1)))
 		if err != nil {
-			return fmt.Errorf("entry %s: %w", id, err)
+			// Without what err says: it speaks of a request, which this is not (a 400
+			// would be the client's fault), and quotes the message.
+			return fmt.Errorf("entry %s is not a message as the service writes them", id)
 		}
 		if i/width >= d.Redelivered {
 			s.metrics.ToDeliver.Record(ctx, seconds(now-int(id.Ms)), n.attribute()) //nolint:gosec // a time

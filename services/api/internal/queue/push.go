@@ -33,9 +33,10 @@ func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (
 		window = now.UnixNano() / int64(c.Limits.DedupWindow)
 		seenTTL = max(1, 2*c.Limits.DedupWindow.Milliseconds())
 	}
-	args := make([]any, 0, 9+2*len(batch))
+	args := make([]any, 0, 10+2*len(batch))
 	args = append(args, c.flag(), c.Address, c.UserAgent, n.Channel,
-		c.Limits.MaxMessages, c.Limits.MaxBytes, seenTTL, newEpoch(), c.Trace)
+		c.Limits.MaxMessages, c.Limits.MaxBytes, seenTTL, newEpoch(), c.Trace, "")
+	last := len(args) - 1
 	for i := range batch {
 		m := &batch[i]
 		var digest []byte
@@ -47,6 +48,7 @@ func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (
 		if err := complete(m, now); err != nil {
 			return qst.Result{}, err
 		}
+		args[last] = m.ID
 		args = append(args, digest, m.AppendCanonical(nil))
 	}
 
@@ -55,11 +57,12 @@ func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (
 		return qst.Result{}, err
 	}
 	s.dropped(ctx, n, r.int(3), 0)
-	switch r.int(0) {
-	case 0:
-		return qst.Result{}, ErrFull
-	case -1:
+	if r.int(0) == -1 {
 		return qst.Result{}, ErrUnknownChannel
+	}
+	s.heard[k.partition].note(n.Channel)
+	if r.int(0) == 0 {
+		return qst.Result{}, ErrFull
 	}
 	result := qst.Result{Accepted: r.int(1), Duplicates: r.int(2)}
 	s.metrics.Accepted.Add(ctx, int64(result.Accepted), n.attribute())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
@@ -91,6 +92,7 @@ type Store struct {
 	replica  string // new at every start: wake streams outlive their replica for a while
 	polls    *polls
 	readers  []*reader // one a partition
+	heard    []heard   // one a partition
 	again    chan struct{}
 	draining chan struct{}
 	drained  atomic.Bool
@@ -113,20 +115,34 @@ func New(rdb, waiting redis.UniversalClient, opts Options) *Store {
 		again:    make(chan struct{}, lookAgainAtOnce),
 		draining: make(chan struct{}),
 	}
+	s.heard = make([]heard, opts.Layout.Partitions())
+	for _, kind := range Kinds() {
+		// At zero from the start: an increase from nothing at all is one that nobody sees.
+		n := Name{Kind: kind}
+		for _, c := range []metric.Int64Counter{
+			s.metrics.Accepted, s.metrics.Duplicate, s.metrics.Delivered, s.metrics.Redelivered, s.metrics.Confirmed,
+			s.metrics.Expired, s.metrics.SetAside, s.metrics.Purged, s.metrics.Requeued,
+		} {
+			c.Add(context.Background(), 0, n.attribute())
+		}
+	}
+	s.metrics.LostTouch.Add(context.Background(), 0)
 	for p := range opts.Layout.Partitions() {
 		s.readers = append(s.readers, &reader{store: s, partition: p, key: s.layout.wake(p, s.replica)})
 	}
 	return s
 }
 
-// Run reads the wake streams and drops what is over its age, until ctx ends. It
-// returns when all its goroutines have ended; Redis being away doesn't end them.
+// Run reads the wake streams, drops what is over its age and notes which channels
+// were heard, until ctx ends. It returns when all its goroutines have ended; Redis
+// being away doesn't end them.
 func (s *Store) Run(ctx context.Context) {
 	var g errgroup.Group
 	for _, r := range s.readers {
 		g.Go(func() error { r.run(ctx); return nil })
 	}
 	g.Go(func() error { s.sweep(ctx); return nil })
+	g.Go(func() error { s.noteHeard(ctx); return nil })
 	_ = g.Wait() // none of them fails
 }
 

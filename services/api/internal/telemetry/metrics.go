@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -27,7 +28,7 @@ type Metrics struct {
 	SetAside    metric.Int64Counter // queue
 	Purged      metric.Int64Counter // queue; by operators, also with their channel
 	Requeued    metric.Int64Counter // queue; dead messages put back by operators
-	Refused     metric.Int64Counter // reason; requests, not messages
+	Refused     metric.Int64Counter // method, reason; requests, not messages
 	BytesIn     metric.Int64Counter // queue; bodies as they came
 	BytesOut    metric.Int64Counter // queue; bodies as they went
 
@@ -73,10 +74,10 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.SetAside, "qst.messages.dead", "", "Messages set aside after too many deliveries.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
-	counter(&m.Refused, "qst.requests.refused", "", "Requests that were not answered 200, by reason.")
+	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")
 	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
 	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
-	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis.")
+	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis; a replica has one for each partition.")
 	histogram(&m.Request, "qst.request.duration", "Time to serve a push or a pull, without the time that a poll was held.", fast)
 	histogram(&m.Held, "qst.poll.held.duration", "Time that a poll was held.", hold)
 	histogram(&m.Wake, "qst.poll.wake.duration", "Time from a push to the reading of its message for the poll that waited for it.", fast)
@@ -99,7 +100,15 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 type Totals struct {
 	Messages, Bytes int64
 	OldestAge       time.Duration // 0: no queue holds a message
+	Channels        int64
+	Heard           []Heard
 	Top             []TopQueue
+}
+
+// Heard is how many channels a client has pushed into or pulled from within a time.
+type Heard struct {
+	Within   time.Duration
+	Channels int64
 }
 
 // TopQueue is one of the deepest or oldest queues.
@@ -112,8 +121,17 @@ type TopQueue struct {
 // Pool is how the connections to Redis are.
 type Pool struct{ Open, Idle, Waited, TimedOut int64 }
 
+// Sources are what is looked up when the metrics are read.
+type Sources struct {
+	Serving   func() bool // requests are let in
+	Polls     func() int
+	PollsMost int // that this replica holds
+	Pool      func() Pool
+	Totals    func(context.Context) (Totals, error)
+}
+
 // Observe reports what is looked up when the metrics are read.
-func (m *Metrics) Observe(polls func() int, pool func() Pool, totals func(context.Context) (Totals, error)) error {
+func (m *Metrics) Observe(from Sources) error {
 	var errs []error
 	gauge := func(name, unit, description string) metric.Int64ObservableGauge {
 		g, err := m.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
@@ -130,7 +148,9 @@ func (m *Metrics) Observe(polls func() int, pool func() Pool, totals func(contex
 		errs = append(errs, err)
 		return c
 	}
+	ready := gauge("qst.ready", "", "1 if this replica serves and Redis answers, else 0.")
 	held := gauge("qst.polls.held", "", "Polls that this replica holds.")
+	most := gauge("qst.polls.limit", "", "Polls that this replica holds at the most (QST_MAX_POLLS).")
 	open := gauge("qst.redis.connections.open", "", "Connections to Redis for pushes and pulls.")
 	idle := gauge("qst.redis.connections.idle", "", "Of these, those that nobody uses.")
 	waited := sum("qst.redis.connections.waits", "Times that a request waited for a connection.")
@@ -138,22 +158,30 @@ func (m *Metrics) Observe(polls func() int, pool func() Pool, totals func(contex
 	messages := gauge("qst.queues.messages", "", "Messages in all queues of all channels. The same from every replica: take the max.")
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
 	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
+	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
+	heard := gauge("qst.channels.heard", "", "Channels that a client has pushed into or pulled from within a time; up to two minutes late. The same from every replica: take the max.")
 	topMessages := gauge("qst.queue.messages", "", "Messages in each of the deepest queues (QST_METRICS_TOP_QUEUES).")
 	topOldest := seconds("qst.queue.oldest.age", "Age of the oldest message in each of the queues that wait longest (QST_METRICS_TOP_QUEUES).")
 	_, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		o.ObserveInt64(held, int64(polls()))
-		p := pool()
+		o.ObserveInt64(held, int64(from.Polls()))
+		o.ObserveInt64(most, int64(from.PollsMost))
+		p := from.Pool()
 		o.ObserveInt64(open, p.Open)
 		o.ObserveInt64(idle, p.Idle)
 		o.ObserveInt64(waited, p.Waited)
 		o.ObserveInt64(timedOut, p.TimedOut)
-		t, err := totals(ctx)
+		t, err := from.Totals(ctx)
+		o.ObserveInt64(ready, number(err == nil && from.Serving()))
 		if err != nil {
 			return nil //nolint:nilerr // no figure is better than a wrong one; that Redis is away shows elsewhere
 		}
 		o.ObserveInt64(messages, t.Messages)
 		o.ObserveInt64(size, t.Bytes)
 		o.ObserveFloat64(oldest, t.OldestAge.Seconds())
+		o.ObserveInt64(channels, t.Channels)
+		for _, h := range t.Heard {
+			o.ObserveInt64(heard, h.Channels, metric.WithAttributes(attribute.String("within", within(h.Within))))
+		}
 		for _, q := range t.Top {
 			attributes := metric.WithAttributes(attribute.String("channel", q.Channel), Queue(q.Queue))
 			if q.Messages > 0 {
@@ -164,8 +192,23 @@ func (m *Metrics) Observe(polls func() int, pool func() Pool, totals func(contex
 			}
 		}
 		return nil
-	}, held, open, idle, waited, timedOut, messages, size, oldest, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, messages, size, oldest, channels, heard, topMessages, topOldest)
 	return errors.Join(append(errs, err)...)
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// within writes a time as people do: 1h, not 1h0m0s.
+func within(d time.Duration) string {
+	if d%time.Hour == 0 {
+		return strconv.Itoa(int(d.Hours())) + "h"
+	}
+	return strconv.Itoa(int(d.Minutes())) + "m"
 }
 
 // Queue is the attribute that names a queue of any channel.

@@ -25,8 +25,8 @@ for q = 1, queues do
   bytes = bytes + (tonumber(m[2]) or 0) - (tonumber(m[1]) or 0)
   for set = 4, 6 do redis.call('ZREM', KEYS[set], ARGV[2 + q]) end
 end
-redis.call('HINCRBY', KEYS[3], 'messages', string.format('%.0f', -messages))
-redis.call('HINCRBY', KEYS[3], 'bytes', string.format('%.0f', -bytes))
+if messages > 0 then redis.call('HINCRBY', KEYS[3], 'messages', string.format('%.0f', -messages)) end
+if bytes > 0 then redis.call('HINCRBY', KEYS[3], 'bytes', string.format('%.0f', -bytes)) end
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('UNLINK', KEYS[1])
 for i = 7, #KEYS do redis.call('UNLINK', KEYS[i]) end

@@ -11,6 +11,8 @@
 -- ARGV[12] -> "<replica>/<poll>" that will wait if there is nothing; '': none will
 -- ARGV[13] -> how long it will wait, ms
 -- ARGV[14] -> since when it waits ('since' of its first run); '': this is its first run
+-- ARGV[15] -> instead of an ETag: how the canonical JSON of the last message that was
+--             processed begins, up to the end of its id; '': it has none (version 1)
 --
 -- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, set aside, redelivered,
 --          {id, canonical JSON, trace context or '', id, …}: what is read,
@@ -58,6 +60,15 @@ if redis.call('EXISTS', STREAM) == 1 then
   epoch = state[1]
   local moved = false
 
+  if ARGV[15] ~= '' then
+    local pending = redis.call('XPENDING', STREAM, GROUP, '-', '+', '1000')
+    if #pending > 0 then
+      local size = #ARGV[15]
+      for _, e in ipairs(redis.call('XRANGE', STREAM, pending[1][1], pending[#pending][1])) do
+        if string.sub(e[2][2], 1, size) == ARGV[15] then etag_epoch, etag_id = epoch, e[1] end
+      end
+    end
+  end
   if etag_epoch == epoch then
     local ms, seq = id_parts(etag_id)
     local delivered_ms, delivered_seq = id_parts(state[2])

@@ -11,13 +11,14 @@
 -- ARGV[10] -> how long the digests of this window live, ms; 0: no deduplication
 -- ARGV[11] -> epoch for the queue if it is new
 -- ARGV[12] -> W3C trace context of this push; '': it is not traced
--- ARGV[13], ARGV[14], … -> for each message: digest ('' if its sender gave no id), canonical JSON
+-- ARGV[13] -> id of the batch's last message
+-- ARGV[14], ARGV[15], … -> for each message: digest ('' if its sender gave no id), canonical JSON
 --
 -- Returns {1: stored, 0: full, -1: no such channel; accepted, duplicates, expired}
 local seen, seen_before = KEYS[11], KEYS[12]
 local retention, max_messages, max_bytes = tonumber(ARGV[3]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local seen_ttl, trace = tonumber(ARGV[10]), ARGV[12]
-local FIRST = 13
+local FIRST = 14
 local now = now_ms()
 
 if ARGV[4] == '1' and redis.call('EXISTS', RECORD) == 0 then return {-1, 0, 0, 0} end
@@ -58,7 +59,10 @@ for i = FIRST, #ARGV, 2 do
   end
 end
 local duplicates = (#ARGV - FIRST + 1) / 2 - #new
-if #new == 0 then return {1, 0, duplicates, expired} end
+if #new == 0 then
+  redis.call('HSET', META, 'last', ARGV[13])
+  return {1, 0, duplicates, expired}
+end
 
 -- Is there room for it?
 if messages + #new > max_messages or bytes + new_bytes > max_bytes then
@@ -81,7 +85,7 @@ for _, i in ipairs(new) do
   if #json > largest then largest = #json end
   if digest ~= '' then digests[#digests + 1] = digest end
 end
-redis.call('HSET', META, 'tail', whole(tail), 'largest', whole(largest))
+redis.call('HSET', META, 'tail', whole(tail), 'largest', whole(largest), 'last', ARGV[13])
 if trace ~= '' then redis.call('HSET', META, 'traced', last_id) end
 if seen_ttl > 0 and #digests > 0 then
   for i = 1, #digests, 1000 do redis.call('SADD', seen, unpack(digests, i, math.min(i + 999, #digests))) end

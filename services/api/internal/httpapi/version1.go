@@ -1,0 +1,277 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+)
+
+// Phones in the field speak version 1 of QST: two URLs, bare ids of messages for
+// ETags, no long polling. The same queues answer them; a phone is the gateway of
+// the channel {account}.{user}. See "Version 1 clients" in the protocol, and
+// testdata/version1 for what their programs send and can't bear.
+
+const version1Path = "/v1/"
+
+// version1Max is how many messages an answer has when the client names no number:
+// more overflow the array of a phone that is out there.
+const version1Max = 10
+
+// phone is a version 1 client that has been let in.
+type phone struct {
+	channel      string
+	call         queue.Call
+	reportStates bool
+}
+
+// version1 answers everything below /v1/.
+func (a *API) version1(c echo.Context) error {
+	r := c.Request()
+	account, action, err := parseVersion1(r.URL)
+	if err != nil {
+		return err
+	}
+	ev := eventOf(c)
+	ev.counted, ev.endpoint, ev.route = true, access.Gateway, "/v1/{account}/qst/"+action
+	handlers, ok := map[string]map[string]func(echo.Context, phone) error{
+		"incoming":   {http.MethodPost: a.version1Push, http.MethodHead: a.version1Last, http.MethodGet: a.version1Last},
+		"outgoing":   {http.MethodGet: a.version1Pull, http.MethodPost: a.version1Pull},
+		"setaddress": {http.MethodGet: a.version1Address},
+		"set_state":  {http.MethodGet: a.version1State},
+	}[action]
+	if !ok {
+		return problem{status: http.StatusNotFound, detail: `there are "incoming", "outgoing", "setaddress" and "set_state"`}
+	}
+	handle, ok := handlers[r.Method]
+	if !ok {
+		c.Response().Header().Set("Allow", version1Allowed[action])
+		return echo.ErrMethodNotAllowed
+	}
+	user, _, _ := r.BasicAuth()
+	p := phone{channel: account + "." + user}
+	if user == "" || !access.ChannelName.MatchString(p.channel) {
+		return access.ErrUnknown // without a user there is no channel
+	}
+	ev.channel = p.channel
+	if a.phase.Load() == starting {
+		return errStarting
+	}
+	right := access.Pull
+	if action == "incoming" {
+		right = access.Push
+	}
+	var settings access.Settings
+	if p.call, settings, err = a.admit(c, p.channel, access.Gateway, right); err != nil {
+		return err
+	}
+	p.reportStates = settings.ReportStates != nil && *settings.ReportStates
+	return handle(c, p)
+}
+
+// version1Allowed are the methods of each action, for 405.
+var version1Allowed = map[string]string{
+	"incoming": "GET, HEAD, POST", "outgoing": "GET, POST", "setaddress": "GET", "set_state": "GET",
+}
+
+// parseVersion1 takes /v1/{account}/qst/{action} apart; paths may end in ".xml".
+func parseVersion1(u *url.URL) (account, action string, err error) {
+	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), version1Path), "/")
+	if len(parts) != 3 || parts[1] != "qst" { //nolint:mnd // account, qst, action
+		return "", "", echo.ErrNotFound
+	}
+	if account, err = url.PathUnescape(parts[0]); err != nil {
+		return "", "", errChannelName
+	}
+	return account, strings.TrimSuffix(parts[2], ".xml"), nil
+}
+
+func (p phone) queue(kind queue.Kind) queue.Name { return queue.Name{Channel: p.channel, Kind: kind} }
+
+// setBareETag sets the id of a message as the ETag, as it is: a quoted or weak one
+// would have a phone send its messages for ever.
+func setBareETag(c echo.Context, id string) {
+	if id = headerText(id); id != "" {
+		c.Response().Header()["ETag"] = []string{id}
+	}
+}
+
+// headerText drops what no header can carry.
+func headerText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7F {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// version1Push answers POST incoming.
+func (a *API) version1Push(c echo.Context, p phone) error {
+	body, err := a.body(c)
+	if err != nil {
+		return err
+	}
+	ev := eventOf(c)
+	ev.queue, ev.in = queue.Inbound, len(body)
+	// Whatever its Content-Type, if it has one at all: version 1 is XML.
+	_, charset, err := qst.ParseMediaType(c.Request().Header.Get("Content-Type"))
+	if err != nil {
+		charset = ""
+	}
+	batch, err := qst.DecodeVersion1(charset, body, a.opts.Limits)
+	if err != nil {
+		return err
+	}
+	if ev.pushed, err = a.opts.Queues.Push(c.Request().Context(), p.queue(queue.Inbound), p.call, batch); err != nil {
+		return err
+	}
+	if len(batch) == 0 {
+		return a.version1Last(c, p)
+	}
+	setBareETag(c, batch[len(batch)-1].ID)
+	return a.version1Answer(c, nil)
+}
+
+// version1Last answers HEAD and GET incoming: what was pushed last.
+func (a *API) version1Last(c echo.Context, p phone) error {
+	eventOf(c).queue = queue.Inbound
+	id, err := a.opts.Queues.LastPushed(c.Request().Context(), p.queue(queue.Inbound))
+	if err != nil {
+		return err
+	}
+	setBareETag(c, id)
+	return a.version1Answer(c, nil)
+}
+
+// version1Pull answers GET and POST outgoing. Always 200: 304 and 204 break phones.
+func (a *API) version1Pull(c echo.Context, p phone) error {
+	r := c.Request()
+	ev := eventOf(c)
+	ev.queue = queue.Outbound
+	if r.Method == http.MethodPost {
+		if err := a.version1Report(c, p); err != nil {
+			return err
+		}
+	}
+	request := queue.Request{Max: version1Max, Last: bareETag(r.Header.Get("If-None-Match"))}
+	if n, err := strconv.Atoi(c.QueryParam("max")); err == nil && n > 0 {
+		request.Max = min(n, mostMax)
+	}
+	d, err := a.opts.Queues.Pull(r.Context(), p.queue(queue.Outbound), p.call, request)
+	if err != nil {
+		return err
+	}
+	ev.outcome, ev.delivered, ev.again, ev.confirmed = "empty", len(d.Messages), d.Redelivered, d.Confirmed
+	if n := len(d.Messages); n > 0 {
+		ev.outcome = "messages"
+		setBareETag(c, d.Messages[n-1].ID)
+	}
+	return a.version1Answer(c, qst.AppendVersion1(nil, d.Messages, time.Now()))
+}
+
+// bareETag takes from an If-None-Match what a library on the way may have put
+// around the id of a message.
+func bareETag(s string) string {
+	s = strings.TrimSpace(s)
+	s = strings.TrimPrefix(s, "W/")
+	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
+		s = s[1 : len(s)-1]
+	}
+	return s
+}
+
+// version1Report reads what a POST outgoing says of messages: it may be nothing.
+func (a *API) version1Report(c echo.Context, p phone) error {
+	body, err := a.body(c)
+	if err != nil {
+		return err
+	}
+	if len(strings.TrimSpace(string(body))) == 0 {
+		return nil
+	}
+	var report struct{ Confirmed, Failed []string }
+	if err := json.Unmarshal(body, &report); err != nil {
+		return problem{status: http.StatusBadRequest, detail: `the body is neither empty nor {"confirmed":[ids],"failed":[ids]}`}
+	}
+	if n := len(report.Confirmed) + len(report.Failed); n > a.opts.Limits.MaxMessages {
+		return problem{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("the body speaks of %d messages; more than %d are too many", n, a.opts.Limits.MaxMessages)}
+	}
+	var states []queue.State
+	for _, id := range report.Confirmed {
+		states = append(states, queue.State{Message: id, State: "confirmed"})
+	}
+	for _, id := range report.Failed {
+		states = append(states, queue.State{Message: id, State: "failed"})
+	}
+	return a.keepStates(c, p, states)
+}
+
+// keepStates keeps what a phone reports of messages, and where the channel is set
+// up for it, tells the application in its queue.
+func (a *API) keepStates(c echo.Context, p phone, states []queue.State) error {
+	if len(states) == 0 {
+		return nil
+	}
+	ctx := c.Request().Context()
+	if p.reportStates {
+		batch := make([]qst.Message, len(states))
+		for i, s := range states {
+			// The id is made of what is reported: a phone that reports it again says nothing new.
+			batch[i] = qst.Message{
+				ID: "qst-status-" + s.State + "-" + s.Message, Subject: s.State,
+				Properties: []qst.Property{
+					{Name: "qst-status", Values: []qst.Value{{Text: s.State}}},
+					{Name: "qst-message", Values: []qst.Value{{Text: s.Message}}},
+				},
+			}
+		}
+		if _, err := a.opts.Queues.Push(ctx, p.queue(queue.Inbound), p.call, batch); err != nil {
+			return err
+		}
+	}
+	return a.opts.Queues.AddStates(ctx, p.channel, states)
+}
+
+// version1Address answers GET setaddress: the address that the phone has.
+func (a *API) version1Address(c echo.Context, p phone) error {
+	address := c.QueryParam("address")
+	if address == "" {
+		return badParameter("address", address, "the phone's address")
+	}
+	if err := a.opts.Queues.SetAddress(c.Request().Context(), p.channel, address); err != nil {
+		return err
+	}
+	return a.version1Answer(c, nil)
+}
+
+// version1State answers GET set_state: what became of a message.
+func (a *API) version1State(c echo.Context, p phone) error {
+	guid, state := c.QueryParam("guid"), c.QueryParam("state")
+	if guid == "" || state == "" {
+		return problem{status: http.StatusBadRequest, detail: `parameters "guid" and "state" are needed`}
+	}
+	if err := a.keepStates(c, p, []queue.State{{Message: guid, State: state}}); err != nil {
+		return err
+	}
+	return a.version1Answer(c, nil)
+}
+
+// version1Answer answers 200, with a body that may be empty.
+func (a *API) version1Answer(c echo.Context, body []byte) error {
+	h := c.Response().Header()
+	h.Set("Content-Type", qst.XML.MediaType())
+	h.Set("Cache-Control", "no-store")
+	eventOf(c).out = len(body)
+	a.send(c, http.StatusOK, body)
+	return nil
+}

@@ -1,0 +1,88 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// What phones that speak version 1 of the protocol tell and ask beside messages.
+
+const (
+	// keptStates is how many of a channel's delivery states are kept, the newest ones.
+	keptStates = 1000
+	// maxState bounds the texts of a state, and a phone's address, in bytes.
+	maxState = 256
+)
+
+// State is what a phone reports of a message that it was given.
+type State struct {
+	Message string // its id
+	State   string // confirmed, failed, or what the phone calls it
+	At      time.Time
+}
+
+// LastPushed returns the id of the message that was last pushed into a queue, ""
+// if there was none. It returns ErrUnavailable.
+func (s *Store) LastPushed(ctx context.Context, n Name) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	id, err := s.rdb.HGet(ctx, s.layout.queue(n).meta, "last").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", unavailable(err)
+	}
+	return id, nil
+}
+
+// SetAddress keeps the address that a channel's phone says it has, of at most
+// 256 bytes.
+func (s *Store) SetAddress(ctx context.Context, channel, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	k := s.layout.queue(Name{Channel: channel, Kind: Outbound})
+	if err := s.rdb.HSet(ctx, k.meta, "address", bounded(address)).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// AddStates keeps what a phone reports of messages; of a channel's states the
+// newest thousand are kept.
+func (s *Store) AddStates(ctx context.Context, channel string, states []State) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	k := s.layout.queue(Name{Channel: channel, Kind: Outbound})
+	pipe := s.rdb.Pipeline()
+	for _, st := range states {
+		pipe.XAdd(ctx, &redis.XAddArgs{
+			Stream: k.states(), MaxLen: keptStates, Approx: true,
+			Values: []string{"message", bounded(st.Message), "state", bounded(st.State)},
+		})
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// States returns what a channel's phone reported, newest first, at most limit.
+func (s *Store) States(ctx context.Context, channel string, limit int64) ([]State, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	k := s.layout.queue(Name{Channel: channel, Kind: Outbound})
+	entries, err := s.rdb.XRevRangeN(ctx, k.states(), "+", "-", limit).Result()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	states := make([]State, len(entries))
+	for i, e := range entries {
+		message, _ := e.Values["message"].(string)
+		state, _ := e.Values["state"].(string)
+		states[i] = State{Message: message, State: state, At: idTime(e.ID)}
+	}
+	return states, nil
+}
+
+func bounded(s string) string { return s[:min(len(s), maxState)] }
