@@ -27,6 +27,11 @@ type settings struct {
 	Password     string `toml:"password"`
 	PasswordFile string `toml:"password-file"`
 	Wait         string `toml:"wait"`
+
+	// Of qst admin.
+	AdminURL       string `toml:"admin-url"`
+	AdminToken     string `toml:"admin-token"`
+	AdminTokenFile string `toml:"admin-token-file"`
 }
 
 // or fills in from s what is missing.
@@ -37,6 +42,10 @@ func (s settings) or(other settings) settings {
 		s.Password, s.PasswordFile = other.Password, other.PasswordFile
 	}
 	s.Wait = cmp.Or(s.Wait, other.Wait)
+	s.AdminURL = cmp.Or(s.AdminURL, other.AdminURL)
+	if s.AdminToken == "" && s.AdminTokenFile == "" {
+		s.AdminToken, s.AdminTokenFile = other.AdminToken, other.AdminTokenFile
+	}
 	return s
 }
 
@@ -78,7 +87,7 @@ func (a *app) warnReadable(path string, c config) {
 		return
 	}
 	for _, s := range c.Profiles {
-		if s.Password != "" {
+		if s.Password != "" || s.AdminToken != "" {
 			fmt.Fprintf(a.err, "qst: warning: others can read the passwords in %s: chmod 600 it\n", path)
 			return
 		}

@@ -99,7 +99,7 @@ func TestPasswordThenMessages(t *testing.T) {
 func TestMan(t *testing.T) {
 	t.Parallel()
 	page := command(t, "man").wantOK(t).out
-	for _, want := range []string{".TH QST 1", `.SH "QST PUSH"`, `.SH "QST DOCTOR"`, `\-\-no\-confirm`, `\-\-password\-file`, "Exit codes"} {
+	for _, want := range []string{".TH QST 1", `.SH "QST PUSH"`, `.SH "QST DOCTOR"`, `.SH "QST ADMIN QUEUES PURGE"`, `\-\-token\-file`, `\-\-no\-confirm`, `\-\-password\-file`, "Exit codes"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)
 		}

@@ -25,14 +25,20 @@ func (a *app) settings() (settings, error) {
 		env.Password = ""
 	}
 	s := flags.or(env)
+	return a.withProfile(s, s.URL, "which endpoint? --url, QSTC_URL or a profile tells; see qst help")
+}
+
+// withProfile fills in s from the profile that is named, or if there is no URL from
+// the default one. Without either it says what is missing.
+func (a *app) withProfile(s settings, url, missing string) (settings, error) {
 	name := cmp.Or(a.profile, a.env("QSTC_PROFILE"))
-	if name == "" && s.URL == "" {
+	if name == "" && url == "" {
 		c, err := a.readConfig()
 		if err != nil {
 			return settings{}, err
 		}
 		if name = c.Default; name == "" {
-			return settings{}, usagef("which endpoint? --url, QSTC_URL or a profile tells; see qst help")
+			return settings{}, usagef("%s", missing)
 		}
 	}
 	if name != "" {
@@ -57,15 +63,20 @@ func (a *app) named(arg string) (settings, error) {
 
 // password returns the password that s has or points to.
 func (a *app) password(s settings) (string, error) {
-	switch s.PasswordFile {
-	case "":
+	if s.PasswordFile == "" {
 		return s.Password, nil
-	case "-":
+	}
+	return a.secretIn(s.PasswordFile)
+}
+
+// secretIn returns the first line of a file; of the standard input, if it is "-".
+func (a *app) secretIn(path string) (string, error) {
+	if path == "-" {
 		return firstLine(a.stdin) // messages may follow
 	}
-	f, err := os.Open(s.PasswordFile)
+	f, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
-		return "", usagef("password file: %w", err)
+		return "", usagef("secret: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	return firstLine(bufio.NewReader(io.LimitReader(f, 64<<10)))
@@ -74,7 +85,7 @@ func (a *app) password(s settings) (string, error) {
 func firstLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading the password: %w", err)
+		return "", fmt.Errorf("reading a secret: %w", err)
 	}
 	return strings.TrimRight(line, "\r\n"), nil
 }

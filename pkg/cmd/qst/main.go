@@ -1,5 +1,6 @@
 // Command qst pushes messages into QST queues, pulls them out, relays them between
-// servers, and tells what is wrong with the way to one. `qst help` has the rest.
+// servers, tells what is wrong with the way to one, and manages a service. `qst help`
+// has the rest.
 package main
 
 import (

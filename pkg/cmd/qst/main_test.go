@@ -39,6 +39,7 @@ func testMain(m *testing.M) int {
 type call struct {
 	stdin string
 	tty   bool              // a person is there
+	typed string            // what the person types
 	env   map[string]string // HOME is a directory without a configuration unless it is given
 }
 
@@ -59,7 +60,7 @@ func (c call) qstUntil(ctx context.Context, t *testing.T, args ...string) result
 	home := t.TempDir()
 	var out, stderr bytes.Buffer
 	term := terminal{
-		in: strings.NewReader(c.stdin), out: &out, err: &stderr,
+		in: strings.NewReader(c.stdin + c.typed), out: &out, err: &stderr,
 		inTTY: c.tty && c.stdin == "", outTTY: c.tty, errTTY: c.tty,
 		env: func(name string) string {
 			if v, ok := c.env[name]; ok || name != "HOME" {

@@ -34,19 +34,33 @@ func writeMan(w io.Writer, root *cobra.Command) error {
 	}
 	fmt.Fprintf(&b, ".SH DESCRIPTION\n.nf\n%s\n.fi\n.SH OPTIONS\n", roff(root.Long))
 	writeFlags(&b, root.PersistentFlags())
-	for _, c := range root.Commands() {
+	writeCommands(&b, root.Commands())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeCommands writes a section for each command, and for those in it.
+func writeCommands(b *strings.Builder, commands []*cobra.Command) {
+	for _, c := range commands {
 		if !c.IsAvailableCommand() {
 			continue
 		}
-		fmt.Fprintf(&b, ".SH \"%s\"\n%s\n.PP\n.nf\n%s\n", roff(strings.ToUpper(c.CommandPath())), roff(c.Short), roff(c.Long))
+		fmt.Fprintf(b, ".SH \"%s\"\n%s\n.PP\n", roff(strings.ToUpper(c.CommandPath())), roff(c.Short))
+		if c.HasParent() && c.Parent().HasParent() {
+			fmt.Fprintf(b, ".B %s\n.PP\n", roff(c.UseLine())) // the others are in the synopsis
+		}
+		b.WriteString(".nf\n")
+		if c.Long != "" {
+			fmt.Fprintf(b, "%s\n", roff(c.Long))
+		}
 		if c.Example != "" {
-			fmt.Fprintf(&b, "\n%s\n", roff(c.Example))
+			fmt.Fprintf(b, "\n%s\n", roff(c.Example))
 		}
 		b.WriteString(".fi\n")
-		writeFlags(&b, c.LocalNonPersistentFlags())
+		writeFlags(b, c.LocalNonPersistentFlags())
+		writeFlags(b, c.PersistentFlags())
+		writeCommands(b, c.Commands())
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {

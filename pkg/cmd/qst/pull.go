@@ -125,6 +125,11 @@ func (w *messageWriter) write(msgs []qst.Message) error {
 const row = "%-20s  %-20s  %-20s  %s\n"
 
 func (w *messageWriter) row(m *qst.Message) string {
+	return fmt.Sprintf(row, visible(m.When), visible(m.From), visible(m.To), w.text(m))
+}
+
+// text is what a message says, for people: it has been made visible.
+func (w *messageWriter) text(m *qst.Message) string {
 	text := make([]string, 0, 3)
 	for _, s := range []string{m.Subject, m.Body} {
 		if s != "" {
@@ -138,5 +143,5 @@ func (w *messageWriter) row(m *qst.Message) string {
 		}
 		text = append(text, w.paint(dim, visible(p.Name+"="+strings.Join(values, ","))))
 	}
-	return fmt.Sprintf(row, visible(m.When), visible(m.From), visible(m.To), strings.Join(text, "  "))
+	return strings.Join(text, "  ")
 }

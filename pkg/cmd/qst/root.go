@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,13 +20,15 @@ const (
 	exitRefused     = 3 // the server will never take this
 	exitStopped     = 4 // wrong credentials, not allowed, or the wrong URL
 	exitFindings    = 5 // qst doctor found something
+	exitConflict    = 6 // qst admin: it is not as the call takes it to be
 	exitCodesOfHelp = `Exit codes:
   0  done
   1  failed, and may work another time: the server can't be reached, say
   2  called or configured wrongly
-  3  refused: the server will never take this message
+  3  refused: the server will never take this message; admin: not valid, or not there
   4  wrong credentials, not allowed, or the wrong URL
-  5  doctor found something to change`
+  5  doctor found something to change
+  6  admin: it exists already, was changed meanwhile, or the count is another one`
 )
 
 var (
@@ -52,6 +53,7 @@ type app struct {
 	configPath, profile     string
 	url, user, passwordFile string
 	wait                    string
+	adminURL, tokenFile     string
 	output                  string
 	verbose                 bool
 }
@@ -78,6 +80,7 @@ func exitCode(err error) int {
 	var (
 		refused *client.RefusedError
 		stop    *client.StopError
+		admin   *adminError
 	)
 	switch {
 	case errors.Is(err, errUsage), errors.Is(err, client.ErrURL):
@@ -88,6 +91,8 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.As(err, &stop):
 		return exitStopped
+	case errors.As(err, &admin):
+		return admin.exit()
 	default:
 		return exitFailed
 	}
@@ -98,7 +103,7 @@ func (a *app) root() *cobra.Command {
 		Use:   "qst",
 		Short: "Push and pull messages over QST",
 		Long: `qst pushes messages into QST queues, pulls them out, relays them between
-servers, and finds out what is wrong with the way to one.
+servers, finds out what is wrong with the way to one, and manages a service.
 
 A server is named by the URL of an endpoint, such as
 https://qst.example.org/v2/channels/acme/application, or by a profile:
@@ -116,6 +121,7 @@ Flags win over the environment, and that over the profile:
 
   QSTC_URL  QSTC_USER  QSTC_PASSWORD  QSTC_PASSWORD_FILE  QSTC_WAIT
   QSTC_PROFILE (name of the profile)  QSTC_CONFIG (the file's path)
+  QSTC_ADMIN_URL  QSTC_ADMIN_TOKEN  QSTC_ADMIN_TOKEN_FILE (see qst admin)
 
 They start with QSTC_ because QST_ is the service's, which refuses to start with
 variables that it does not know. With a URL from a flag or the environment the
@@ -129,16 +135,8 @@ requests: HTTPS_PROXY.
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return usagef("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
-			}
-			return usagef("there is no command %q; see qst help", args[0])
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			level := slog.LevelWarn
 			if a.verbose {
@@ -170,19 +168,26 @@ requests: HTTPS_PROXY.
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on the standard error")
 	complete(cmd, "output", "auto", "text", "json")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
-	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), manCommand())
-	// Cobra's own errors for these are of the command line.
-	for _, c := range cmd.Commands() {
+	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), a.adminCommand(), manCommand())
+	usageOfArguments(cmd.Commands())
+	return cmd
+}
+
+// usageOfArguments makes Cobra's errors for the arguments of commands ones of the command
+// line.
+func usageOfArguments(commands []*cobra.Command) {
+	for _, c := range commands {
 		if args := c.Args; args != nil {
 			c.Args = func(cmd *cobra.Command, given []string) error {
-				if err := args(cmd, given); err != nil {
+				err := args(cmd, given)
+				if err != nil && !errors.Is(err, errUsage) {
 					return usagef("%w", err)
 				}
-				return nil
+				return err
 			}
 		}
+		usageOfArguments(c.Commands())
 	}
-	return cmd
 }
 
 // complete has the shell complete a flag with one of values.

@@ -70,6 +70,10 @@ func (b Binary) Start(tb testing.TB, redisURL string, env ...string) *Service {
 // URL returns the URL of an endpoint, such as "acme/gateway".
 func (s *Service) URL(endpoint string) string { return "http://" + s.Addr + "/v2/channels/" + endpoint }
 
+// AdminURL returns the URL of the internal listener. There is an admin API if Start was given
+// a QST_ADMIN_TOKEN.
+func (s *Service) AdminURL() string { return "http://" + s.internal }
+
 // Restart starts a replica that was killed, at the same address, and returns when it is
 // ready or ctx ends.
 func (s *Service) Restart(ctx context.Context) error {
