@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -33,19 +37,37 @@ func LoadBootstrap(file string) (b Bootstrap, err error) {
 	d := yaml.NewDecoder(bytes.NewReader(text)) // JSON is YAML, too
 	d.KnownFields(true)
 	if err := d.Decode(&b); err != nil && !errors.Is(err, io.EOF) {
-		return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: %w", file, err)
+		return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: %w", file, places(err))
 	}
 	for i, c := range b.Channels {
 		if err := c.validate(); err != nil {
 			return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %d (%.64q): %w", file, i+1, c.Name, err)
 		}
 		for j, n := range c.Credentials {
+			err := error(nil)
 			if n.ID == "" || n.Secret == "" {
-				return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %s, credential %d: %w", file, c.Name, j+1, invalid("id and secret are needed here"))
+				err = invalid("id and secret are needed here")
+			} else {
+				_, _, err = n.complete(c.Name, time.Time{}) // one that has expired is no reason not to start
+			}
+			if err != nil {
+				return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %s, credential %d: %w", file, c.Name, j+1, err)
 			}
 		}
 	}
 	return b, nil
+}
+
+var yamlLine = regexp.MustCompile(`line \d+`)
+
+// places returns where a file is wrong and not what stands there: it may be a
+// secret that slipped into the wrong place.
+func places(err error) error {
+	lines := slices.Compact(yamlLine.FindAllString(err.Error(), -1))
+	if len(lines) == 0 {
+		return invalid("not YAML or JSON of the form that docs/admin.md shows")
+	}
+	return invalid("%s: a key that has no place there, or a value of the wrong kind", strings.Join(lines, ", "))
 }
 
 // Apply makes what is not there yet. A channel that exists stays as it is, since
@@ -58,6 +80,9 @@ func (s *Store) Apply(ctx context.Context, b Bootstrap) error {
 			return fmt.Errorf("bootstrap: %w", err)
 		}
 		for _, n := range c.Credentials {
+			if n.Expires != nil && !n.Expires.After(time.Now()) {
+				continue // it is of no use any more; if it is there, it has expired there, too
+			}
 			if _, _, err := s.addCredential(ctx, c.Name, n, "put"); err != nil {
 				return fmt.Errorf("bootstrap: channel %s, credential %s: %w", c.Name, n.ID, err)
 			}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,5 +193,45 @@ func TestListPages(t *testing.T) {
 		if n != channels {
 			t.Fatalf("limit %d: %d of %d channels", limit, n, channels)
 		}
+	}
+}
+
+// A bootstrap file is wrong before anything starts, or not at all; what is said of
+// it shows none of what stands in it.
+func TestLoadBootstrap(t *testing.T) {
+	t.Parallel()
+	load := func(text string) (Bootstrap, error) {
+		file := filepath.Join(t.TempDir(), "b.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return LoadBootstrap(file)
+	}
+	const head = "channels:\n- name: c\n  credentials:\n  - "
+	for name, text := range map[string]string{
+		"no secret":       head + "{id: k, endpoint: mailbox}",
+		"short secret":    head + "{id: k, endpoint: mailbox, secret: my-secret}",
+		"wrong endpoint":  head + "{id: k, endpoint: my-secret-of-the-phone, secret: sixteen-characters-or-more}",
+		"unknown key":     head + "{id: k, endpoint: mailbox, my-secret-of-the-phone: x}",
+		"secret as date":  head + "{id: k, endpoint: mailbox, expires: my-secret-of-the-phone}",
+		"secret as list":  head + "my-secret-of-the-phone",
+		"no YAML":         "channels: [my-secret-of-the-phone",
+		"no such channel": "channels:\n- name: a b",
+	} {
+		_, err := load(text)
+		if err == nil || name != "wrong endpoint" && strings.Contains(err.Error(), "my-secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	b, err := load(head + "{id: k2, endpoint: mailbox, secret: sixteen-characters-or-more, expires: 2001-01-01T00:00:00Z}")
+	if err != nil {
+		t.Fatalf("an expired credential: %v", err)
+	}
+	_, store, _ := open(t, time.Hour)
+	if err := store.Apply(t.Context(), b); err != nil {
+		t.Fatalf("an expired credential: %v", err)
+	}
+	if r, err := store.Get(t.Context(), "c"); err != nil || len(r.Credentials) != 1 {
+		t.Errorf("%+v, %v", r.Credentials, err)
 	}
 }

@@ -65,15 +65,19 @@ type Record struct {
 
 // Create makes a channel. It returns ErrInvalid or ErrExists.
 func (s *Store) Create(ctx context.Context, c Channel) (Channel, error) {
-	now := time.Now().UTC().Truncate(time.Second)
-	c.Created, c.Changed, c.Revision = now, now, 1
+	now := time.Now().UTC()
+	// Not 1: what was read of a channel that has been deleted since must not match
+	// the one that was made anew.
+	c.Revision = now.UnixMilli()
+	c.Created = now.Truncate(time.Second)
+	c.Changed = c.Created
 	if err := c.validate(); err != nil {
 		return Channel{}, err
 	}
 	var salt [16]byte
 	_, _ = rand.Read(salt[:]) // never fails (crypto/rand)
 	made, err := s.run(ctx, s.create, []string{s.layout.Record(c.Name), s.layout.Channels(c.Name)},
-		c.Name, encode(c), hex.EncodeToString(salt[:]))
+		c.Name, encode(c), hex.EncodeToString(salt[:]), c.Revision)
 	if err != nil {
 		return Channel{}, err
 	}

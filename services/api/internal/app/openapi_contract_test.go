@@ -117,6 +117,9 @@ func (c *contract) askAs(method, operation string, want int, target, body string
 		}
 		req = c.request(operation, target, body, header...)
 	}
+	if req.Method == http.MethodHead {
+		a.Body = "" // it was asked with another method
+	}
 	resp := &http.Response{StatusCode: a.Status, Header: a.Header, Body: io.NopCloser(strings.NewReader(a.Body)), Request: req}
 	if ok, problems := c.ValidateHttpResponse(req, resp); !ok {
 		c.t.Errorf("%s: the answer %v is not as documented: %s", operation, a, list(problems))

@@ -112,7 +112,8 @@ func TestLogSampling(t *testing.T) {
 			counts := map[float64]int{}
 			for _, e := range events(t, r) {
 				if e["msg"] == "request" {
-					counts[e["status"].(float64)]++
+					status, _ := e["status"].(float64)
+					counts[status]++
 				}
 			}
 			if counts[200] != want || counts[400] != 50 || len(counts) > 2 {

@@ -479,7 +479,7 @@ func TestChannelsHeard(t *testing.T) {
 	for _, key := range client.Keys(t.Context(), "qst:*:heard").Val() {
 		for _, z := range client.ZRangeWithScores(t.Context(), key, 0, -1).Val() {
 			if z.Member != "c0" {
-				client.ZIncrBy(t.Context(), key, -float64(2*time.Hour/time.Millisecond), z.Member.(string))
+				client.ZIncrBy(t.Context(), key, -float64(2*time.Hour/time.Millisecond), fmt.Sprint(z.Member))
 			}
 		}
 	}

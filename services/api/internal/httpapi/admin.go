@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,7 +22,8 @@ import (
 
 // admin adds the admin API's routes. openapi.yaml describes each of them; a test
 // holds the two equal.
-func (a *API) admin(g *echo.Group) {
+func (a *API) admin(e *echo.Echo) {
+	g := guarded{e.Group("/admin/v1"), a.bearer}
 	g.GET("/channels", a.listChannels)
 	g.POST("/channels", a.createChannel)
 	g.GET("/channels/:channel", a.getChannel)
@@ -41,6 +43,18 @@ func (a *API) admin(g *echo.Group) {
 	g.POST("/channels/:channel/queues/:queue/dead/:id/requeue", a.requeue)
 	g.DELETE("/channels/:channel/queues/:queue/dead/:id", a.dropDead)
 }
+
+// guarded adds routes that ask for the token. (Middleware of the group would
+// answer 404 where a method is not allowed.)
+type guarded struct {
+	group *echo.Group
+	guard echo.MiddlewareFunc
+}
+
+func (g guarded) GET(path string, h echo.HandlerFunc)    { g.group.GET(path, h, g.guard) }
+func (g guarded) POST(path string, h echo.HandlerFunc)   { g.group.POST(path, h, g.guard) }
+func (g guarded) PATCH(path string, h echo.HandlerFunc)  { g.group.PATCH(path, h, g.guard) }
+func (g guarded) DELETE(path string, h echo.HandlerFunc) { g.group.DELETE(path, h, g.guard) }
 
 // bearer lets those in who have QST_ADMIN_TOKEN.
 func (a *API) bearer(next echo.HandlerFunc) echo.HandlerFunc {
@@ -66,6 +80,9 @@ const adminMaxBytes = 64 << 10
 // read decodes a request's JSON into v, on top of what v holds. What v doesn't
 // have is a problem: a typo must not pass for a setting.
 func (a *API) read(c echo.Context, v any) error {
+	rc := http.NewResponseController(c.Response())
+	_ = rc.SetReadDeadline(time.Now().Add(a.opts.RequestTimeout)) // only a test's recorder can't
+	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, adminMaxBytes))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
@@ -73,7 +90,7 @@ func (a *API) read(c echo.Context, v any) error {
 		if _, err = d.Token(); errors.Is(err, io.EOF) {
 			return nil
 		}
-		err = errors.New("something follows the object")
+		return problem{status: http.StatusBadRequest, detail: "the body: something follows the object"}
 	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
@@ -82,7 +99,27 @@ func (a *API) read(c echo.Context, v any) error {
 	if errors.Is(err, access.ErrInvalid) {
 		return err
 	}
-	return problem{status: http.StatusBadRequest, detail: "the body: " + strings.TrimPrefix(err.Error(), "json: ")}
+	return problem{status: http.StatusBadRequest, detail: "the body: " + jsonProblem(err)}
+}
+
+// jsonProblem says what is wrong with JSON in terms of the JSON, not of Go.
+func jsonProblem(err error) string {
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return "it is empty"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it ends too early"
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("not JSON, at byte %d", syntax.Offset)
+	case errors.As(err, &wrongType):
+		return fmt.Sprintf("%q can't be a JSON %s", wrongType.Field, wrongType.Value)
+	case strings.HasPrefix(err.Error(), "json: unknown field "):
+		return strings.TrimPrefix(err.Error(), "json: ")
+	default:
+		return "not as documented"
+	}
 }
 
 // answer writes v as JSON.

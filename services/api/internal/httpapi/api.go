@@ -95,7 +95,7 @@ func (a *API) Internal() http.Handler {
 	e.GET("/metrics", echo.WrapHandler(a.opts.Scrape))
 	e.GET("/openapi.yaml", openAPI)
 	if a.opts.AdminToken != "" {
-		a.admin(e.Group("/admin/v1", a.bearer))
+		a.admin(e)
 	}
 	return e
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -146,8 +147,8 @@ func (a *API) fail(err error, c echo.Context) {
 	h.Set("Cache-Control", "no-store")
 	switch p.status {
 	case http.StatusMethodNotAllowed:
-		if h.Get("Allow") == "" {
-			h.Set("Allow", allowed)
+		if strings.HasPrefix(r.URL.Path, channelsPath) {
+			h.Set("Allow", allowed) // Echo would name all that its wildcard takes
 		}
 	case http.StatusUnauthorized:
 		if h.Get("WWW-Authenticate") == "" {

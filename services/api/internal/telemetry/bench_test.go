@@ -38,7 +38,7 @@ func (nowhere) Shutdown(context.Context) error                             { ret
 func BenchmarkTracing(b *testing.B) {
 	s := redistest.Start(b)
 	client := s.Client()
-	log := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	log := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo})) //nolint:sloglint // its work is part of what is measured
 	metrics := telemetry.Discard()
 	queues := queue.New(client, client, queue.Options{
 		Layout: queue.NewLayout("qst", 4), PullMaxBytes: 1 << 20, Timeout: 10 * time.Second, Metrics: metrics, Logger: log,

@@ -77,7 +77,7 @@ func TestLogger(t *testing.T) {
 }
 
 // Nothing goes anywhere unless a variable asks for it.
-func TestTracingIsAskedFor(t *testing.T) { //nolint:paralleltest // sets the environment
+func TestTracingIsAskedFor(t *testing.T) {
 	const endpoint, traces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	for _, c := range []struct {
 		env  []string
