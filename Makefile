@@ -8,6 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 FUZZTIME ?= 30s
+SCENARIO ?= smoke
 
 # Both modules. Patterns, because `go test ./...` sees one module at a time.
 MODULES := ./pkg/... ./services/api/...
@@ -16,7 +17,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: bin/api ## start the service on :8080 with a Redis inside it, and say what to try
@@ -36,6 +37,14 @@ demo: bin/api ## stream real text messages through two replicas and check each c
 	@.ci/install redis-server
 	@go run ./services/api/cmd/demo
 
+.PHONY: loadtest
+loadtest: bin/api ## run a load test: SCENARIO=smoke, … (loadtest/README.md); with URL=… against that, else starts the service
+	@case "$(SCENARIO)" in check) exec loadtest/check ;; *) exec loadtest/run "$(SCENARIO)" ;; esac
+
+.PHONY: bench
+bench: bin/api ## side by side with Nchan, webdis and bare scripts; micro-benchmarks against BASE (default HEAD)
+	@loadtest/bench
+
 .PHONY: lint
 lint: ## formatting, vet, golangci-lint, known vulnerabilities
 	@.ci/lint $(MODULES)
@@ -44,9 +53,22 @@ lint: ## formatting, vet, golangci-lint, known vulnerabilities
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@.ci/fuzz $(FUZZTIME) $(MODULES)
 
+.PHONY: image
+image: ## build the container image, into bin/image.tar; needs no container engine
+	@.ci/image $(IMAGE)
+
+.PHONY: chart
+chart: ## check the Helm chart and the kustomizations
+	@.ci/chart
+
+.PHONY: e2e
+e2e: ## the chart on a real cluster, under load: upgrades, scaling, kills (.ci/e2e says what it needs)
+	@.ci/e2e
+
 .PHONY: generate
-generate: ## remake what is made from code: docs/configuration.md
+generate: ## remake what is made from code: docs/configuration.md, the chart's README and schema, deploy/k8s
 	go generate $(MODULES)
+	GOWORK=off go -C .ci/kube run ./generate
 
 .PHONY: clean
 clean: ## remove what was built

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+)
+
+// contender is one of those that are measured.
+type contender struct {
+	name      string
+	server    process
+	redis     process
+	address   string                                                    // of its Redis
+	push      func(ctx context.Context, channel, id, text string) error // returns when the message is stored
+	publish   func(ctx context.Context, channel, id, text string) error // into a poll that waits; often the same
+	subscribe func(ctx context.Context, channel string, got func()) error
+}
+
+func startAll(ctx context.Context, m *machine, api string) ([]contender, error) {
+	// The service is the first: the others are measured by it.
+	var all []contender
+	for _, start := range []func(context.Context, *machine) (contender, error){
+		func(ctx context.Context, m *machine) (contender, error) { return startService(ctx, m, api) },
+		startScripts, startNchan, startWebdis,
+	} {
+		c, err := start(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func startService(ctx context.Context, m *machine, program string) (c contender, err error) {
+	c.name = "service"
+	if c.redis, c.address, err = m.redis(ctx); err != nil {
+		return c, err
+	}
+	public, err := freeAddress()
+	if err != nil {
+		return c, err
+	}
+	c.server, err = m.start(ctx, public, []string{
+		"QST_REDIS_URL=redis://" + c.address, "QST_AUTH=none", "QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_LONG_POLL_MAX=10m",
+	}, program)
+	if err != nil {
+		return c, err
+	}
+	h := newClient("http://" + public)
+	c.push, c.subscribe = h.servicePush, h.servicePoll
+	c.publish = c.push
+	return c, h.untilReady(ctx)
+}
+
+func startScripts(ctx context.Context, m *machine) (c contender, err error) {
+	c.name, c.server = "scripts", process{name: "bench", pid: os.Getpid()}
+	if c.redis, c.address, err = m.redis(ctx); err != nil {
+		return c, err
+	}
+	// As the service does it: a pool for pushes and pulls, and a connection a partition for wakes.
+	const partitions = 64
+	client := func(n int, timeout time.Duration) *redis.Client {
+		return redis.NewClient(&redis.Options{Addr: c.address, PoolSize: n, MinIdleConns: n, ReadTimeout: timeout, Protocol: 2, MaxRetries: -1})
+	}
+	commands, waiting := client(16, 3*time.Second), client(partitions, queue.WakeBlock+3*time.Second)
+	s := scripts{queue.New(commands, waiting, queue.Options{
+		Layout: queue.NewLayout("qst", partitions), PullMaxBytes: 1 << 20, MaxPolls: 20_000, Timeout: 3 * time.Second,
+		Metrics: telemetry.Discard(), Logger: slog.New(slog.DiscardHandler),
+	})}
+	if err := s.store.Prepare(ctx); err != nil {
+		return c, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { s.store.Run(ctx) })
+	m.close = append(m.close, func() {
+		stop()
+		running.Wait()
+		_, _ = commands.Close(), waiting.Close() // nothing is in flight
+	})
+	c.push, c.subscribe = s.push, s.poll
+	c.publish = c.push
+	return c, nil
+}
+
+func startNchan(ctx context.Context, m *machine) (c contender, err error) {
+	c.name = "nchan"
+	if c.redis, c.address, err = m.redis(ctx); err != nil {
+		return c, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return c, err
+	}
+	file := filepath.Join(m.dir, "nginx.conf")
+	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConf, m.dir, c.address, address), 0o600); err != nil {
+		return c, err
+	}
+	if c.server, err = m.start(ctx, address, nil, "nginx", "-c", file, "-e", filepath.Join(m.dir, "nginx-error.log")); err != nil {
+		return c, err
+	}
+	h := newClient("http://" + address)
+	c.push, c.subscribe = h.nchanPush, h.nchanPoll
+	c.publish = c.push
+	return c, nil
+}
+
+// As many workers as the service has threads; messages kept as the service keeps
+// them: until they are fetched, or for long.
+const nginxConf = `
+load_module /usr/lib/nginx/modules/ngx_nchan_module.so;
+daemon off;
+pid %[1]s/nginx.pid;
+worker_processes auto;
+worker_rlimit_nofile 20000;
+events { worker_connections 10000; }
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+  keepalive_requests 1000000;
+  nchan_shared_memory_size 256m;
+  upstream storage { nchan_redis_server redis://%[2]s; }
+  server {
+    listen %[3]s;
+    nchan_message_timeout 1h;
+    nchan_message_buffer_length 100000;
+    location /push { nchan_redis_pass storage; nchan_publisher; nchan_channel_id $arg_id; }
+    location /poll { nchan_redis_pass storage; nchan_subscriber longpoll; nchan_channel_id $arg_id; nchan_subscriber_timeout 0; }
+  }
+}
+`
+
+func startWebdis(ctx context.Context, m *machine) (c contender, err error) {
+	c.name = "webdis"
+	if c.redis, c.address, err = m.redis(ctx); err != nil {
+		return c, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return c, err
+	}
+	redisHost, redisPort, _ := net.SplitHostPort(c.address)
+	host, port, _ := net.SplitHostPort(address)
+	conf, err := json.Marshal(map[string]any{
+		"redis_host": redisHost, "redis_port": json.Number(redisPort), "http_host": host, "http_port": json.Number(port),
+		"threads": 2, "pool_size": 16, "daemonize": false, "websockets": false, "database": 0, "verbosity": 1,
+		"acl": []any{map[string]any{"disabled": []string{}}}, "logfile": filepath.Join(m.dir, "webdis.log"),
+	})
+	if err != nil {
+		return c, err
+	}
+	file := filepath.Join(m.dir, "webdis.json")
+	if err := os.WriteFile(file, conf, 0o600); err != nil {
+		return c, err
+	}
+	if c.server, err = m.start(ctx, address, nil, "webdis", file); err != nil {
+		return c, err
+	}
+	h := newClient("http://" + address)
+	c.push, c.publish, c.subscribe = h.webdisPush, h.webdisPublish, h.webdisSubscribe
+	return c, nil
+}
