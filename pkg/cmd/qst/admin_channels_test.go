@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -77,10 +78,12 @@ func TestAdminChannelLife(t *testing.T) {
 	o.admin(t, "channels create phone-2 --set retention").wantCode(t, exitUsage, "name=value")
 	o.admin(t, "channels create phone-2 --label x").wantCode(t, exitUsage, "name=value")
 
+	first := o.revision(t, "phone-1")
+	atFirst, next := fmt.Sprintf(" --revision %d", first), fmt.Sprintf("revision %d", first+1)
 	o.admin(t, "channels change phone-1").wantCode(t, exitUsage, "nothing to change")
-	o.admin(t, "channels change phone-1 --set retention=0 --unset report_states --label floor=2 --unlabel site --revision 1").wantOK(t)
-	o.admin(t, "channels change phone-1 --note x --revision 1").wantCode(t, exitConflict, "revision 2")
-	o.admin(t, "channels delete phone-1 --yes --revision 1").wantCode(t, exitConflict, "revision 2")
+	o.admin(t, "channels change phone-1 --set retention=0 --unset report_states --label floor=2 --unlabel site"+atFirst).wantOK(t)
+	o.admin(t, "channels change phone-1 --note x"+atFirst).wantCode(t, exitConflict, next)
+	o.admin(t, "channels delete phone-1 --yes"+atFirst).wantCode(t, exitConflict, next)
 	o.admin(t, "channels change phone-1 --set nothing=1").wantCode(t, exitRefused, "nothing")
 
 	gateway := party("gateway")
@@ -91,7 +94,7 @@ func TestAdminChannelLife(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, got)
 		}
 	}
-	if ch := decoded[adminChannel](t, o.admin(t, "channels show phone-1").wantOK(t).out); ch.Revision != 2 || !ch.Parties["gateway"].Connected {
+	if ch := decoded[adminChannel](t, o.admin(t, "channels show phone-1").wantOK(t).out); ch.Revision != first+1 || !ch.Parties["gateway"].Connected {
 		t.Errorf("got %+v", ch)
 	}
 
@@ -104,11 +107,18 @@ func TestAdminChannelLife(t *testing.T) {
 	o.admin(t, "channels delete phone-1 --yes").wantCode(t, exitRefused, "no such thing")
 }
 
+// revision returns the revision that a channel has: the first one is any number.
+func (o operator) revision(t *testing.T, channel string) int64 {
+	t.Helper()
+	return decoded[adminChannel](t, o.admin(t, "channels show "+channel).wantOK(t).out).Revision
+}
+
 // A change is made of what somebody else made of the channel meanwhile.
 func TestAdminChangeMeanwhile(t *testing.T) {
 	t.Parallel()
 	o := startAdmin(t)
 	o.admin(t, "channels create c --label a=1").wantOK(t)
+	first := o.revision(t, "c")
 	target, err := url.Parse(o.service.AdminURL())
 	if err != nil {
 		t.Fatal(err)
@@ -130,11 +140,11 @@ func TestAdminChangeMeanwhile(t *testing.T) {
 	slow := o
 	slow.env = map[string]string{"QSTC_ADMIN_URL": server.URL, "QSTC_ADMIN_TOKEN": adminToken}
 	ch := decoded[adminChannel](t, slow.admin(t, "channels change c --label c=3").wantOK(t).out)
-	if labelsText(ch.Labels) != "a=1 b=2 c=3" || ch.Revision != 3 {
+	if labelsText(ch.Labels) != "a=1 b=2 c=3" || ch.Revision != first+2 {
 		t.Errorf("got %+v", ch)
 	}
 	patches.Store(0)
-	slow.admin(t, "channels change c --label d=4 --revision 3").wantCode(t, exitConflict, "changed meanwhile")
+	slow.admin(t, fmt.Sprintf("channels change c --label d=4 --revision %d", first+2)).wantCode(t, exitConflict, "changed meanwhile")
 }
 
 func TestAdminCredentials(t *testing.T) {

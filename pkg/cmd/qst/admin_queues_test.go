@@ -39,7 +39,7 @@ func TestAdminQueues(t *testing.T) {
 	o.admin(t, "queues peek c inbound --after x").wantCode(t, exitRefused, "id")
 
 	o.admin(t, "queues purge c inbound").wantCode(t, exitUsage, "230. Give --count")
-	o.admin(t, "queues purge c inbound --count 229").wantCode(t, exitConflict, "holds 230 messages")
+	o.admin(t, "queues purge c inbound --count 229").wantCode(t, exitConflict, "does not hold 229 messages, but 230")
 	o.person("no\n").admin(t, "queues purge c inbound").wantCode(t, exitFailed, "nothing was done")
 	if got := o.person("230\n").admin(t, "queues purge c inbound").wantOK(t).out; got != "dropped 230 messages\n" {
 		t.Errorf("got %s", got)
