@@ -147,7 +147,7 @@ func TestCharsetExpansion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if name != "utf-16" && name != "utf-16le" && lookupCharset(name) == nil {
-				t.Skip("x/text does not have it")
+				return // one that x/text lacks is refused: nothing expands
 			}
 			check := func(body []byte) {
 				doc, _, err := toUTF8(name, body)

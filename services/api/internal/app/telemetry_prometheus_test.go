@@ -34,7 +34,7 @@ func prometheusProgram(t testing.TB, name string) string {
 		_, err = os.Stat(path)
 	}
 	if err != nil {
-		t.Skipf("there is no %s here: .ci/install prometheus", name)
+		t.Fatalf("there is no %s here: .ci/install prometheus", name)
 	}
 	return path
 }
