@@ -129,8 +129,9 @@ func (v *Value) isBare() bool {
 		return isNumber(v.Text)
 	case Bool:
 		return v.Text == "true" || v.Text == "false"
+	default:
+		return false
 	}
-	return false
 }
 
 // isNumber reports whether s is a number by the grammar of RFC 8259.

@@ -213,6 +213,7 @@ func (d *xmlDecoder) textField(m *Message, i int, tag string, seen *Fields) erro
 		if text, err = d.text(tag); err != nil {
 			return err
 		}
+	case tagEmpty: // no text
 	}
 	return d.setField(m, i, text)
 }

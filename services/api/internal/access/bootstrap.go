@@ -44,7 +44,7 @@ func LoadBootstrap(file string) (b Bootstrap, err error) {
 			return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %d (%.64q): %w", file, i+1, c.Name, err)
 		}
 		for j, n := range c.Credentials {
-			err := error(nil)
+			var err error
 			if n.ID == "" || n.Secret == "" {
 				err = invalid("id and secret are needed here")
 			} else {

@@ -92,8 +92,7 @@ func (a *API) read(c echo.Context, v any) error {
 		}
 		return problem{status: http.StatusBadRequest, detail: "the body: something follows the object"}
 	}
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problem{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("the body has more than %d bytes", adminMaxBytes)}
 	}
 	if errors.Is(err, access.ErrInvalid) {

@@ -136,7 +136,7 @@ func (a *API) level(c echo.Context, e *event) slog.Level {
 		return slog.LevelWarn
 	case status >= http.StatusBadRequest:
 		return slog.LevelInfo
-	case e.channel != "" && a.seen.Add(1)%uint64(a.opts.LogSample) == 0: //nolint:gosec // at least 1
+	case e.channel != "" && a.seen.Add(1)%uint64(a.opts.LogSample) == 0:
 		return slog.LevelInfo
 	default:
 		return slog.LevelDebug

@@ -199,7 +199,10 @@ func (a *API) version1Report(c echo.Context, p phone) error {
 	if len(strings.TrimSpace(string(body))) == 0 {
 		return nil
 	}
-	var report struct{ Confirmed, Failed []string }
+	var report struct {
+		Confirmed []string `json:"confirmed"`
+		Failed    []string `json:"failed"`
+	}
 	if err := json.Unmarshal(body, &report); err != nil {
 		return problem{status: http.StatusBadRequest, detail: `the body is neither empty nor {"confirmed":[ids],"failed":[ids]}`}
 	}

@@ -116,7 +116,7 @@ func idTime(id string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return time.UnixMilli(int64(parsed.Ms)).UTC() //nolint:gosec // a time, far from overflow
+	return time.UnixMilli(int64(parsed.Ms)).UTC()
 }
 
 // Entry is a message as it stands in a queue or among its dead.

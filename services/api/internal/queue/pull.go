@@ -167,10 +167,10 @@ func (s *Store) decode(ctx context.Context, n Name, entries fields, now int, d *
 			return fmt.Errorf("entry %s is not a message as the service writes them", id)
 		}
 		if i/width >= d.Redelivered {
-			s.metrics.ToDeliver.Record(ctx, seconds(now-int(id.Ms)), n.attribute()) //nolint:gosec // a time
+			s.metrics.ToDeliver.Record(ctx, seconds(now-int(id.Ms)), n.attribute())
 		}
 		if i == 0 {
-			d.waited = seconds(now - int(id.Ms)) //nolint:gosec // a time
+			d.waited = seconds(now - int(id.Ms))
 		}
 		if trace := entries.string(i + 2); trace != "" && !slices.Contains(d.Traces, trace) && len(d.Traces) < mostTraces {
 			d.Traces = append(d.Traces, trace)
