@@ -9,7 +9,7 @@
 // # A message's life
 //
 //	Push   XADD to the queue's stream (unless its digest was seen), wake the waiter
-//	Pull   XREADGROUP: first what was delivered before and is not confirmed, then new
+//	Pull   XCLAIM what was delivered before and is not confirmed, then XREADGROUP what is new
 //	Pull   with the ETag of an earlier answer: XACK up to it, XTRIM it away
 //
 // # Waiting
