@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -98,8 +99,8 @@ func TestHandover(t *testing.T) {
 		for c := range clients {
 			push(t, replicas[0], fmt.Sprintf("/v2/channels/c%d", c), fmt.Sprintf(`{"id":"%d","body":"x"}`, i))
 		}
-		share := clients / len(replicas)
-		spread(share + share/10)
+		share := float64(clients / len(replicas))
+		spread(int(share + 2*math.Sqrt(share)))
 	}
 	for c := range clients {
 		eventually(t, "messages arrive", func() error {

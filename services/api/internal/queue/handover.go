@@ -85,11 +85,13 @@ func (s *Store) beat(ctx context.Context) (map[string]int, error) {
 
 // excess returns how many of the polls it holds a replica is to hand over now: what
 // is above its equal share of the total, but no more than so many percent of what
-// it holds. It is 0 within a tenth of the share: load balancers are no more exact.
+// it holds. It is 0 while that is within a tenth of the share, or twice its root:
+// load balancers that choose by chance are no more exact.
 func excess(held, total, replicas, percent int) int {
 	share := (total + replicas - 1) / replicas
-	if (held-share)*10 <= share {
+	over := held - share
+	if over <= 0 || over*10 <= share || over*over <= 4*share {
 		return 0
 	}
-	return min(held-share, (held*percent+99)/100)
+	return min(over, (held*percent+99)/100)
 }

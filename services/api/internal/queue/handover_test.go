@@ -11,10 +11,13 @@ func TestExcess(t *testing.T) {
 		{0, 200, 2, 5, 0},       // the one that joined
 		{200, 200, 2, 5, 10},    // five percent of what it holds
 		{200, 200, 2, 100, 100}, // never under its share
-		{110, 200, 2, 100, 0},   // as even as load balancers are
-		{111, 200, 2, 100, 11},  // not any more
-		{1, 1, 2, 100, 0},       // one poll has to be somewhere
-		{2, 2, 2, 1, 1},         // a percent of a few is one
+		{120, 200, 2, 100, 0},   // as even as chance is
+		{121, 200, 2, 100, 21},  // not any more
+		{1100, 2000, 2, 100, 0}, // as even as need be
+		{1101, 2000, 2, 100, 101},
+		{1, 1, 2, 100, 0}, // one poll has to be somewhere
+		{4, 6, 3, 100, 0},
+		{6, 6, 3, 1, 1}, // a percent of a few is one
 		{20_000, 40_000, 3, 5, 1000},
 	} {
 		if got := excess(c.held, c.total, c.replicas, c.percent); got != c.want {
