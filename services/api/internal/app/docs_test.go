@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -262,7 +263,7 @@ func startShell(t *testing.T, home string, env ...string) *shell {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "bash", "--norc")
 	cmd.Dir = home
-	cmd.Env = append(env, "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"), "CURL_HOME="+home, "NO_COLOR=1")
+	cmd.Env = append(slices.Clip(env), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"), "CURL_HOME="+home, "NO_COLOR=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
