@@ -309,3 +309,23 @@ func (s *shell) run(command string) (status int, output string) {
 	}
 	return status, string(printed)
 }
+
+// What make run says to try is the README's tour.
+func TestServeSuggestsTheTour(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile(filepath.Join(repository, ".ci/serve"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	suggested := regexp.MustCompile(`(?m)^\t+(curl .*)\n`).FindAllStringSubmatch(string(script), -1)
+	if len(suggested) < 4 {
+		t.Fatalf("%d suggestions", len(suggested))
+	}
+	tour := commands(t, "README.md")
+	for _, s := range suggested {
+		want := strings.ReplaceAll(s[1], "$channel", "http://localhost:8080/v2/channels/demo")
+		if !slices.ContainsFunc(tour, func(c typed) bool { return variables{}.match(want, c.command) == nil }) {
+			t.Errorf(".ci/serve suggests what README.md has not:\n%s", want)
+		}
+	}
+}
