@@ -317,7 +317,7 @@ func TestServeSuggestsTheTour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	suggested := regexp.MustCompile(`(?m)^\t+(curl .*)\n`).FindAllStringSubmatch(string(script), -1)
+	suggested := regexp.MustCompile(`(?m)^\s+(curl .*)$`).FindAllStringSubmatch(string(script), -1)
 	if len(suggested) < 4 {
 		t.Fatalf("%d suggestions", len(suggested))
 	}
