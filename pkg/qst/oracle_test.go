@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -49,8 +50,8 @@ func oracleJSON(body []byte, l Limits) (msgs []Message, ok bool) {
 		seen := make(map[string]bool)
 		count := 0
 		for d.More() {
-			key := token().(string)
-			if seen[key] {
+			key, ok := token().(string)
+			if !ok || seen[key] {
 				return false
 			}
 			seen[key] = true
@@ -206,7 +207,7 @@ func viaJSON(msgs []Message) []Message {
 			}
 			first := &m.Properties[i]
 			first.Array = true
-			first.Values = append(first.Values[:len(first.Values):len(first.Values)], p.Values...)
+			first.Values = append(slices.Clip(first.Values), p.Values...)
 		}
 		out = append(out, m)
 	}
@@ -297,9 +298,7 @@ func checkRefusal(t *testing.T, err error) {
 	if !errors.As(err, &e) {
 		t.Fatalf("%v is a %T", err, err)
 	}
-	switch errors.Unwrap(err) {
-	case ErrMalformed, ErrTooLarge, ErrUnsupportedType:
-	default:
+	if kinds := []error{ErrMalformed, ErrTooLarge, ErrUnsupportedType}; !slices.Contains(kinds, errors.Unwrap(err)) {
 		t.Errorf("%v is of kind %v", err, e.kind)
 	}
 	text := err.Error()

@@ -98,7 +98,7 @@ var helms = map[string]string{"helm 3": chart.Helm3, "helm 4": chart.Helm4}
 func file(t *testing.T, text string) string {
 	t.Helper()
 	// Not t.TempDir: the test's name would be in it, and Helm splits at commas.
-	dir, err := os.MkdirTemp("", "chart-test-")
+	dir, err := os.MkdirTemp("", "chart-test-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,10 @@ func module(name string) (string, error) {
 		cmd.Dir = os.TempDir()
 		cmd.Env = append(os.Environ(), "GOWORK=off")
 		text, failed := cmd.Output() // it says in its answer, too, what failed
-		var found struct{ Dir, Error string }
+		var found struct {
+			Dir   string `json:"Dir"`   //nolint:tagliatelle // as go mod download writes it
+			Error string `json:"Error"` //nolint:tagliatelle // the same
+		}
 		if err := json.Unmarshal(text, &found); err != nil {
 			return "", errors.Join(failed, err)
 		}
@@ -138,13 +141,13 @@ func load(key schemaKey) (document any, at string, err error) {
 	if document, err = jsonschema.UnmarshalJSON(strings.NewReader(string(text))); err != nil {
 		return nil, "", err
 	}
-	all, _ := Object(document.(map[string]any)).Get("components", "schemas").(map[string]any) //nolint:forcetypeassert // of a file that is pinned
+	all, _ := Object(document.(map[string]any)).Get("components", "schemas").(map[string]any)
 	group, version, ok := strings.Cut(key.apiVersion, "/")
 	if !ok {
 		group, version = "", group
 	}
 	for name, schema := range all {
-		kinds, _ := schema.(map[string]any)["x-kubernetes-group-version-kind"].([]any) //nolint:forcetypeassert // as above
+		kinds, _ := schema.(map[string]any)["x-kubernetes-group-version-kind"].([]any)
 		for _, k := range kinds {
 			if k, ok := k.(map[string]any); ok && len(kinds) == 1 && k["group"] == group && k["version"] == version && k["kind"] == key.kind {
 				return document, "/components/schemas/" + name, nil

@@ -35,7 +35,7 @@ type adminParty struct {
 	Pulled    *time.Time `json:"pulled"`
 	Confirmed *time.Time `json:"confirmed"`
 	Address   string     `json:"address"`
-	UserAgent string     `json:"user_agent"` //nolint:tagliatelle // the API's name
+	UserAgent string     `json:"user_agent"`
 	Number    string     `json:"number"`
 }
 

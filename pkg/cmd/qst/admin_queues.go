@@ -22,7 +22,7 @@ type adminQueue struct {
 	Delivered  int64      `json:"delivered"`
 	Deliveries int64      `json:"deliveries"`
 	Dead       int64      `json:"dead"`
-	OldestAge  float64    `json:"oldest_age_seconds"` //nolint:tagliatelle // the API's name
+	OldestAge  float64    `json:"oldest_age_seconds"`
 	Polling    bool       `json:"polling"`
 	Pushed     *time.Time `json:"pushed"`
 	Pulled     *time.Time `json:"pulled"`

@@ -32,21 +32,22 @@ const patience = 5 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	urls := flag.String("url", "http://localhost:8080,http://localhost:8081", "where the service may be running; each replica that answers is used")
 	file := flag.String("messages", "loadtest/data/sms.txt", "text messages, one a line")
 	program := flag.String("api", "bin/api", "the service's program, to start if it isn't running")
 	batch := flag.Int("batch", 100, "messages in a push")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := run(ctx, strings.Split(*urls, ","), *file, *program, *batch); err != nil {
+	err := run(ctx, os.Stdout, strings.Split(*urls, ","), *file, *program, *batch)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, urls []string, file, program string, batch int) error {
+func run(ctx context.Context, out io.Writer, urls []string, file, program string, batch int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func run(ctx context.Context, urls []string, file, program string, batch int) er
 		}
 	}
 	if len(replicas) == 0 {
-		started, stop, err := start(ctx, program)
+		started, stop, err := start(ctx, out, program)
 		if err != nil {
 			return err
 		}
@@ -69,17 +70,17 @@ func run(ctx context.Context, urls []string, file, program string, batch int) er
 	}
 	gateway, application := replicas[0], replicas[len(replicas)-1]
 	channel := fmt.Sprintf("/v2/channels/demo-%d", time.Now().UnixNano())
-	fmt.Printf("%d messages from a gateway at %s to an application at %s\n", len(texts), gateway, application)
+	fmt.Fprintf(out, "%d messages from a gateway at %s to an application at %s\n", len(texts), gateway, application)
 
 	began := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return pushAll(ctx, gateway+channel+"/gateway", texts, batch) })
-	g.Go(func() error { return pullAll(ctx, application+channel+"/application", texts) })
+	g.Go(func() error { return pullAll(ctx, out, application+channel+"/application", texts) })
 	if err := g.Wait(); err != nil {
-		fmt.Println()
+		fmt.Fprintln(out)
 		return err
 	}
-	fmt.Printf("\neach of the %d messages came out once, in order and as it went in (%v)\n", len(texts), time.Since(began).Round(time.Millisecond))
+	fmt.Fprintf(out, "\neach of the %d messages came out once, in order and as it went in (%v)\n", len(texts), time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
@@ -121,7 +122,7 @@ func pushAll(ctx context.Context, url string, texts []string, size int) error {
 
 // pullAll is the application: it long-polls, checks what comes, and confirms it
 // with the next poll.
-func pullAll(ctx context.Context, url string, want []string) error {
+func pullAll(ctx context.Context, out io.Writer, url string, want []string) error {
 	next, etag, shown := 0, "", time.Time{}
 	for {
 		a, err := request(ctx, http.MethodGet, url+"?format=json&long-polling=true&wait=5&etag="+etag, nil)
@@ -148,12 +149,12 @@ func pullAll(ctx context.Context, url string, want []string) error {
 			etag = strings.Trim(tag.String(), `"`)
 		}
 		if next == len(want) {
-			progress(next, len(want))
+			progress(out, next, len(want))
 			return confirmLast(ctx, url, etag)
 		}
 		if time.Since(shown) > 100*time.Millisecond {
 			shown = time.Now()
-			progress(next, len(want))
+			progress(out, next, len(want))
 		}
 	}
 }
@@ -170,7 +171,9 @@ func confirmLast(ctx context.Context, url, etag string) error {
 	return nil
 }
 
-func progress(n, of int) { fmt.Printf("\r%5d of %d received and confirmed", n, of) }
+func progress(out io.Writer, n, of int) {
+	fmt.Fprintf(out, "\r%5d of %d received and confirmed", n, of)
+}
 
 // errRetry is an answer after which the protocol has a client try again.
 var errRetry = errors.New("try again")

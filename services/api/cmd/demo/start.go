@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -16,16 +18,16 @@ const startPatience = 30 * time.Second
 
 // start starts a Redis and two replicas of the service on free ports, and returns
 // the replicas' URLs and what stops everything.
-func start(ctx context.Context, program string) (urls []string, stop func(), err error) {
+func start(ctx context.Context, out io.Writer, program string) (urls []string, stop func(), err error) {
 	dir, err := os.MkdirTemp("", "qst-demo-")
 	if err != nil {
 		return nil, nil, err
 	}
 	var processes []*exec.Cmd
 	stop = func() {
-		for i := len(processes) - 1; i >= 0; i-- { // the replicas before their Redis
-			_ = processes[i].Process.Signal(os.Interrupt)
-			_ = processes[i].Wait() // it was asked to end: how it did doesn't matter
+		for _, p := range slices.Backward(processes) { // the replicas before their Redis
+			_ = p.Process.Signal(os.Interrupt)
+			_ = p.Wait() // it was asked to end: how it did doesn't matter
 		}
 		_ = os.RemoveAll(dir)
 	}
@@ -35,7 +37,7 @@ func start(ctx context.Context, program string) (urls []string, stop func(), err
 			return err
 		}
 		defer func() { _ = log.Close() }() // the process has its own
-		cmd := exec.Command(name, args...)
+		cmd := exec.Command(name, args...) //nolint:noctx // stop ends it, with a chance to end in order
 		cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), env...), log, log
 		if err := cmd.Start(); err != nil {
 			return fmt.Errorf("starting %s: %w", name, err)
@@ -44,11 +46,11 @@ func start(ctx context.Context, program string) (urls []string, stop func(), err
 		return nil
 	}
 
-	ports, err := freePorts(5)
+	ports, err := freePorts(ctx, 5)
 	if err != nil {
 		return nil, nil, err
 	}
-	fmt.Println("the service isn't running here: starting a Redis and two replicas")
+	fmt.Fprintln(out, "the service isn't running here: starting a Redis and two replicas")
 	err = run("redis.log", nil, "redis-server", "--port", ports[0], "--bind", "127.0.0.1", "--dir", dir, "--appendonly", "yes", "--save", "")
 	for i := range 2 {
 		if err != nil {
@@ -80,9 +82,9 @@ func start(ctx context.Context, program string) (urls []string, stop func(), err
 	}
 }
 
-func freePorts(n int) (ports []string, err error) {
+func freePorts(ctx context.Context, n int) (ports []string, err error) {
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}

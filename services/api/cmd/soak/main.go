@@ -70,15 +70,15 @@ type soak struct {
 
 // account is what there is to tell.
 type account struct {
-	Pushed     int            `json:"pushed"`     // messages answered 200
-	Delivered  int            `json:"delivered"`  // messages that came
-	Missing    int            `json:"missing"`    // messages tried, that have not come
-	Doubled    int            `json:"doubled"`    // messages that came again
-	Disordered int            `json:"disordered"` // messages that came before an earlier one
-	Final      int            `json:"final"`      // answers that a client must not try again after
-	Retried    map[string]int `json:"retried"`    // answers that it may, by what they were
-	LongestGap string         `json:"longestGap"` // the longest without a push answered 200
-	P50        string         `json:"p50"`        // from first try to arrival
+	Pushed     int            `json:"pushed"`      // messages answered 200
+	Delivered  int            `json:"delivered"`   // messages that came
+	Missing    int            `json:"missing"`     // messages tried, that have not come
+	Doubled    int            `json:"doubled"`     // messages that came again
+	Disordered int            `json:"disordered"`  // messages that came before an earlier one
+	Final      int            `json:"final"`       // answers that a client must not try again after
+	Retried    map[string]int `json:"retried"`     // answers that it may, by what they were
+	LongestGap string         `json:"longest_gap"` // the longest without a push answered 200
+	P50        string         `json:"p50"`         // from first try to arrival
 	P99        string         `json:"p99"`
 	Max        string         `json:"max"`
 	Problems   []string       `json:"problems,omitempty"` // the first of them

@@ -20,7 +20,7 @@ const secret = "sixteen-characters-or-more"
 
 // open returns a gate, and the store behind it, with the channel "c" that has one
 // credential for its mailbox.
-func open(t *testing.T, ttl time.Duration) (*Gate, *Store, *redistest.Server) {
+func open(t *testing.T) (*Gate, *Store, *redistest.Server) {
 	t.Helper()
 	s := redistest.Start(t)
 	layout := queue.NewLayout("qst", 4)
@@ -34,7 +34,7 @@ func open(t *testing.T, ttl time.Duration) (*Gate, *Store, *redistest.Server) {
 	if _, _, err := store.AddCredential(t.Context(), "c", NewCredential{ID: "k", Endpoint: Mailbox, Secret: secret}); err != nil {
 		t.Fatal(err)
 	}
-	return NewGate(store, ttl), store, s
+	return NewGate(store, time.Hour), store, s
 }
 
 func attempt(secret string) Attempt {
@@ -45,7 +45,7 @@ func attempt(secret string) Attempt {
 // Redis is away is not refused, but unavailable.
 func TestAdmitFromMemory(t *testing.T) {
 	t.Parallel()
-	g, _, s := open(t, time.Hour)
+	g, _, s := open(t)
 	if _, err := g.Admit(t.Context(), attempt(secret)); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestAdmitFromMemory(t *testing.T) {
 
 func TestExpiredCredential(t *testing.T) {
 	t.Parallel()
-	g, store, _ := open(t, time.Hour)
+	g, store, _ := open(t)
 	soon := time.Now().Add(time.Hour)
 	if _, _, err := store.AddCredential(t.Context(), "c", NewCredential{Endpoint: Mailbox, Secret: "another-one-that-expires", Expires: &soon}); err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestExpiredCredential(t *testing.T) {
 // the same address, too.
 func TestGuessingIsSlowed(t *testing.T) {
 	t.Parallel()
-	g, _, _ := open(t, time.Hour)
+	g, _, _ := open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	const guesses = channelBurst + 3
 	wrong := make(chan error, guesses)
@@ -121,7 +121,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 
 func TestTooManyCredentials(t *testing.T) {
 	t.Parallel()
-	_, store, _ := open(t, time.Hour)
+	_, store, _ := open(t)
 	var err error
 	n := 1
 	for err == nil {
@@ -137,7 +137,7 @@ func TestTooManyCredentials(t *testing.T) {
 
 func TestInvalid(t *testing.T) {
 	t.Parallel()
-	_, store, _ := open(t, time.Hour)
+	_, store, _ := open(t)
 	over, zero := int64(1)<<41, int64(0)
 	for name, c := range map[string]Channel{
 		"name":     {Name: "a:b"},
@@ -168,7 +168,7 @@ func TestInvalid(t *testing.T) {
 // Pages, whatever their size, are the whole list in order.
 func TestListPages(t *testing.T) {
 	t.Parallel()
-	_, store, _ := open(t, time.Hour)
+	_, store, _ := open(t)
 	const channels = 1000
 	for i := range channels {
 		if _, err := store.Create(t.Context(), Channel{Name: fmt.Sprintf("n%04d", i)}); err != nil {
@@ -227,7 +227,7 @@ func TestLoadBootstrap(t *testing.T) {
 	if err != nil {
 		t.Fatalf("an expired credential: %v", err)
 	}
-	_, store, _ := open(t, time.Hour)
+	_, store, _ := open(t)
 	if err := store.Apply(t.Context(), b); err != nil {
 		t.Fatalf("an expired credential: %v", err)
 	}

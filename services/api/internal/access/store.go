@@ -31,7 +31,7 @@ const (
 	fieldChannel    = "channel"     // Channel, JSON
 	fieldRevision   = "revision"    // counts the changes
 	fieldSalt       = "salt"        // of the digests, hex
-	fieldCredential = "credential:" // and an id: stored, JSON
+	fieldCredential = "credential:" //nolint:gosec // no credential: the field's name, with an id behind it; stored, JSON
 	fixedFields     = 3
 )
 

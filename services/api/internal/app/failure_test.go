@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -194,7 +193,7 @@ func TestRedisOutOfMemory(t *testing.T) {
 	if err := c.ConfigSet(t.Context(), "maxmemory", "12mb").Err(); err != nil {
 		t.Fatal(err)
 	}
-	body, _ := json.Marshal(strings.Repeat("x", 60_000))
+	body := strconv.Quote(strings.Repeat("x", 60_000))
 	accepted := 1
 	for {
 		var batch []string
@@ -319,7 +318,7 @@ func TestCutBodyMayBeSentAgain(t *testing.T) {
 	pr, pw := io.Pipe()
 	defer pw.Close()
 	go func() { _, _ = io.WriteString(pw, `[{"body":"x"},`) }()
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", r.URL+"/v2/channels/c", pr)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, r.URL+"/v2/channels/c", pr)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

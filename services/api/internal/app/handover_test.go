@@ -41,10 +41,10 @@ func TestHandover(t *testing.T) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
-	var got [clients]atomic.Value // the ids that came, joined
-	var early atomic.Int32        // polls that were answered empty without being told to reconnect
+	var got [clients]atomic.Pointer[string] // the ids that came, joined
+	var early atomic.Int32                  // polls that were answered empty without being told to reconnect
 	for i := range clients {
-		got[i].Store("")
+		got[i].Store(new(string))
 		all.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}}
 			defer client.CloseIdleConnections()
@@ -69,7 +69,8 @@ func TestHandover(t *testing.T) {
 					return
 				}
 				for _, m := range messages {
-					got[i].Store(got[i].Load().(string) + " " + m.ID)
+					ids := *got[i].Load() + " " + m.ID
+					got[i].Store(&ids)
 				}
 			}
 		})
@@ -104,7 +105,7 @@ func TestHandover(t *testing.T) {
 	}
 	for c := range clients {
 		eventually(t, "messages arrive", func() error {
-			if ids := got[c].Load().(string); strings.TrimSpace(ids) != "0 1" {
+			if ids := *got[c].Load(); strings.TrimSpace(ids) != "0 1" {
 				return fmt.Errorf("channel c%d: %q", c, ids)
 			}
 			return nil

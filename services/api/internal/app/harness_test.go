@@ -44,7 +44,7 @@ func build(m *testing.M) int {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	out, err := exec.Command("go", append(args, "../../cmd/api")...).CombinedOutput()
+	out, err := exec.CommandContext(context.Background(), "go", append(args, "../../cmd/api")...).CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "building the service: %v\n%s", err, out)
 		return 1
@@ -77,7 +77,7 @@ func startReplica(t testing.TB, redisURL string, env ...string) *replica {
 func launchReplica(t testing.TB, redisURL string, env ...string) *replica {
 	t.Helper()
 	r := &replica{t: t, log: &logBuffer{}, done: make(chan struct{})}
-	r.cmd = exec.Command(program)
+	r.cmd = exec.Command(program) //nolint:noctx // killed by the cleanup, which reads its log first
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.cmd.Env = append([]string{
 		"QST_REDIS_URL=" + redisURL, "QST_AUTH=none", "QST_LISTEN_ADDR=127.0.0.1:0", "QST_ADMIN_ADDR=127.0.0.1:0",
@@ -122,12 +122,11 @@ func (r *replica) waitReady() {
 
 // readyz returns the status of /readyz, 0 if there is none.
 func (r *replica) readyz() int {
-	resp, err := http.Get(r.Admin + "/readyz")
+	a, err := try(r.t.Context(), http.DefaultClient, "GET", r.Admin+"/readyz", "")
 	if err != nil {
 		return 0
 	}
-	defer resp.Body.Close()
-	return resp.StatusCode
+	return a.Status
 }
 
 // kill ends the process at once.
@@ -329,10 +328,14 @@ func within(t testing.TB, c <-chan answer) answer {
 // rawPoll opens a connection of its own and sends a long poll over it.
 func rawPoll(t testing.TB, r *replica, path string) *net.TCPConn {
 	t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(r.URL, "http://"))
+	addr, err := net.ResolveTCPAddr("tcp", strings.TrimPrefix(r.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.DialTCP("tcp", nil, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(c, "GET %s?long-polling=true&format=json HTTP/1.1\r\nHost: x\r\n\r\n", path)
-	return c.(*net.TCPConn)
+	return c
 }

@@ -36,9 +36,9 @@ func testETagForms(t *testing.T, a, b *replica) {
 	} {
 		for _, end := range []string{"", "/gateway", "/application"} {
 			t.Run(name+" "+end, func(t *testing.T) {
-				in, out := newChannel(), ""
-				out = in + end
-				in += map[string]string{"": "", "/gateway": "/application", "/application": "/gateway"}[end]
+				channel := newChannel()
+				out := channel + end
+				in := channel + map[string]string{"": "", "/gateway": "/application", "/application": "/gateway"}[end]
 				push(t, a, in, numbered(1, 4))
 				p, _ := form(strings.Trim(tagged(t, pull(t, a, out, "max=2")), `"`))
 				got := pull(t, b, out, "max=1", "etag="+p)

@@ -31,7 +31,7 @@ func newChannel() string { return fmt.Sprintf("/v2/channels/p%d", channels.Add(1
 // raw sends a request as it is written, "\n" for CR LF, and reads the answer.
 func raw(t testing.TB, r *replica, request string) answer {
 	t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(r.URL, "http://"))
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,8 @@ func stored(t testing.TB, a answer, format string, accepted, duplicates int) {
 		Accepted   *int     `json:"accepted" xml:"accepted,attr"`
 		Duplicates *int     `json:"duplicates" xml:"duplicates,attr"`
 	}
-	types, err := []string{"application/json"}, error(nil)
+	types := []string{"application/json"}
+	var err error
 	if format == "xml" {
 		types = []string{"text/xml", "application/xml"}
 		if err = xml.Unmarshal([]byte(a.Body), &got); err == nil && got.XMLName.Local != "result" {

@@ -33,11 +33,24 @@ func full(t testing.TB, a answer) {
 func TestProtocolLimits(t *testing.T) {
 	t.Parallel()
 	onEachRedis(t, func(t *testing.T, a, b *replica) {
-		t.Run("push", func(t *testing.T) { testPushLimits(t, a, b) })
-		t.Run("queue of messages", func(t *testing.T) { testFullQueue(t, a, b, 10, "") })
-		t.Run("queue of bytes", func(t *testing.T) { testFullBytes(t, a, b) })
-		t.Run("pull", func(t *testing.T) { testPullBytes(t, a, b) })
+		t.Run("push", func(t *testing.T) {
+			t.Parallel()
+			testPushLimits(t, a, b)
+		})
+		t.Run("queue of messages", func(t *testing.T) {
+			t.Parallel()
+			testFullQueue(t, a, b, 10, "")
+		})
+		t.Run("queue of bytes", func(t *testing.T) {
+			t.Parallel()
+			testFullBytes(t, a, b)
+		})
+		t.Run("pull", func(t *testing.T) {
+			t.Parallel()
+			testPullBytes(t, a, b)
+		})
 		t.Run("long poll", func(t *testing.T) {
+			t.Parallel()
 			got := atOnce(t, longPoll(t, a, newChannel(), "wait=100000"))
 			wantIDs(t, got, "")
 			wantIDs(t, atOnce(t, longPoll(t, b, newChannel())), "")
@@ -214,12 +227,14 @@ func TestProtocolSettings(t *testing.T) {
 	t.Parallel()
 	onEachRedis(t, func(t *testing.T, a, b *replica) {
 		t.Run("window 0", func(t *testing.T) {
+			t.Parallel()
 			path := newChannel()
 			push(t, a, path, `{"id":"1","body":"x"}`)
 			stored(t, do(t, "POST", b.URL+path, `{"id":"1","body":"x"}`, typeJSON), "json", 1, 0)
 			wantIDs(t, pull(t, a, path), "1 1")
 		})
 		t.Run("two deliveries", func(t *testing.T) {
+			t.Parallel()
 			path := newChannel()
 			push(t, a, path, numbered(1, 2))
 			wantIDs(t, pull(t, a, path, "max=1"), "1")
@@ -233,6 +248,7 @@ func TestProtocolSettings(t *testing.T) {
 			empty(t, b, path)
 		})
 		t.Run("one poll per replica", func(t *testing.T) {
+			t.Parallel()
 			type result struct {
 				answer
 				path string

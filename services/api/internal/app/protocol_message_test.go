@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +25,7 @@ type message struct {
 }
 
 func isField(name string) bool {
-	for _, f := range fieldNames {
-		if f == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(fieldNames, name)
 }
 
 // parseJSON reads a JSON batch with encoding/json, keeping the order of keys and
@@ -52,7 +48,7 @@ func parseJSON(s string) ([]message, error) {
 			if err != nil {
 				return nil, err
 			}
-			key := tok.(string)
+			key := fmt.Sprint(tok) // a string, or the decoder had refused it
 			if seen[key] {
 				return nil, fmt.Errorf("key %q twice in %s", key, o)
 			}

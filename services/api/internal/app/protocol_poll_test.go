@@ -218,10 +218,10 @@ func testPollGone(t *testing.T, a, b *replica) {
 	path := newChannel()
 	for i := range 5 {
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
+		ended := make(chan struct{})
 		go func() {
-			_, err := try(ctx, http.DefaultClient, "GET", a.URL+path+"?long-polling=true", "")
-			ended <- err
+			defer close(ended)
+			_, _ = try(ctx, http.DefaultClient, "GET", a.URL+path+"?long-polling=true", "")
 		}()
 		if i > 0 { // the first may be gone before it is held
 			other := newChannel()

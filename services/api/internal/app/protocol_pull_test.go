@@ -106,7 +106,7 @@ func testAccept(t *testing.T, a, b *replica) {
 	} {
 		t.Run(c.accept+" "+c.query, func(t *testing.T) {
 			var header []string
-			for _, v := range strings.Split(c.accept, "\n") {
+			for v := range strings.SplitSeq(c.accept, "\n") {
 				if v != "" {
 					header = append(header, "Accept: "+v)
 				}

@@ -144,7 +144,7 @@ func testMethods(t *testing.T, a, _ *replica) {
 			t.Run(method+" "+end, func(t *testing.T) {
 				got := direct(t, method, a.URL+path+end, `{"id":"1","body":"x"}`, typeJSON)
 				allow := map[string]bool{}
-				for _, m := range strings.Split(strings.Join(got.Header.Values("Allow"), ","), ",") {
+				for m := range strings.SplitSeq(strings.Join(got.Header.Values("Allow"), ","), ",") {
 					allow[strings.TrimSpace(m)] = true
 				}
 				if got.Status != http.StatusMethodNotAllowed || !allow["GET"] || !allow["POST"] || allow[method] {

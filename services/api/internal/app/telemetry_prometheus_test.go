@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -78,13 +77,14 @@ scrape_configs:
 	}
 	var log logBuffer
 	for range 5 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		addr := l.Addr().String()
-		_ = l.Close() // somebody else may take it now: then the next one
-		cmd := exec.Command(program, "--config.file="+config, "--web.listen-address="+addr,
+		// Somebody else may take it now: then the next one.
+		_ = l.Close()
+		cmd := exec.Command(program, "--config.file="+config, "--web.listen-address="+addr, //nolint:noctx // the cleanup ends it
 			"--storage.tsdb.path="+filepath.Join(dir, "data"), "--log.level=warn")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		cmd.Stderr = &log
@@ -102,15 +102,11 @@ scrape_configs:
 				return nil
 			default:
 			}
-			resp, err := http.Get(p.url + "/-/ready")
-			if err != nil {
-				return err
+			a, err := try(t.Context(), http.DefaultClient, "GET", p.url+"/-/ready", "")
+			if err == nil && a.Status != http.StatusOK {
+				err = fmt.Errorf("status %d", a.Status)
 			}
-			defer resp.Body.Close()
-			if resp.StatusCode != http.StatusOK {
-				return errors.New(resp.Status)
-			}
-			return nil
+			return err
 		})
 		if !ended {
 			return p
@@ -121,7 +117,7 @@ scrape_configs:
 }
 
 // query runs an instant query and returns the values of its result.
-func (p *prometheus) query(t testing.TB, expr string) ([]float64, error) {
+func (p *prometheus) query(t testing.TB, expr string) []float64 {
 	t.Helper()
 	var body struct {
 		Error string
@@ -139,7 +135,7 @@ func (p *prometheus) query(t testing.TB, expr string) ([]float64, error) {
 	}
 	var vector []struct{ Value [2]any }
 	if body.Data.ResultType != "vector" {
-		return nil, nil
+		return nil
 	}
 	if err := json.Unmarshal(body.Data.Result, &vector); err != nil {
 		t.Fatalf("%s: %s", expr, a.Body)
@@ -151,18 +147,15 @@ func (p *prometheus) query(t testing.TB, expr string) ([]float64, error) {
 			t.Fatalf("%s: %s", expr, a.Body)
 		}
 	}
-	return values, nil
+	return values
 }
 
 // value is query for one value.
 func (p *prometheus) value(t testing.TB, expr string) (float64, error) {
 	t.Helper()
-	values, err := p.query(t, expr)
-	if err == nil && len(values) != 1 {
-		err = fmt.Errorf("%s: %v", expr, values)
-	}
-	if err != nil {
-		return 0, err
+	values := p.query(t, expr)
+	if len(values) != 1 {
+		return 0, fmt.Errorf("%s: %v", expr, values)
 	}
 	return values[0], nil
 }

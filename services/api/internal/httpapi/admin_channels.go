@@ -298,5 +298,5 @@ func (a *API) audit(c echo.Context, what, channel string, more ...slog.Attr) {
 	attrs := append([]slog.Attr{
 		slog.String("channel", channel), slog.String("address", c.RealIP()), slog.String("user_agent", userAgent(c.Request())),
 	}, more...)
-	a.log.LogAttrs(c.Request().Context(), slog.LevelInfo, what, attrs...)
+	a.log.LogAttrs(c.Request().Context(), slog.LevelInfo, what, attrs...) //nolint:sloglint // a constant of each caller's
 }

@@ -259,7 +259,8 @@ func messaging(n queue.Name, operation attribute.KeyValue, messages int) trace.S
 
 // traceSend begins the span of a push; its context is kept with the messages.
 func (a *API) traceSend(ctx context.Context, n queue.Name, messages int) (context.Context, trace.Span) {
-	return a.opts.Tracer.Start(ctx, "send "+string(n.Kind), trace.WithSpanKind(trace.SpanKindProducer),
+	return a.opts.Tracer.Start(ctx, "send "+string(n.Kind), //nolint:spancheck // whoever called this ends it
+		trace.WithSpanKind(trace.SpanKindProducer),
 		messaging(n, semconv.MessagingOperationTypeSend, messages))
 }
 

@@ -43,7 +43,7 @@ type pathItem struct {
 }
 
 type operation struct {
-	OperationID string `yaml:"operationId"`
+	OperationID string `yaml:"operationId"` //nolint:tagliatelle // as OpenAPI calls it
 	Parameters  []parameter
 	Responses   map[string]response // by status
 }

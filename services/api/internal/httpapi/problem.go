@@ -137,7 +137,7 @@ func (a *API) fail(err error, c echo.Context) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // it speaks of XML, to people, too
-	_ = encoder.Encode(struct {  // can't fail: strings and a number
+	_ = encoder.Encode(struct {  //nolint:errchkjson // can't fail: strings and a number, into memory
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail"`

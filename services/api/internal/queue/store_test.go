@@ -104,7 +104,7 @@ func held(t testing.TB, s *limited, c *redis.Client) (messages int64, bytes, byM
 	}
 	for _, e := range entries {
 		for _, json := range e.Values {
-			bytes += len(json.(string))
+			bytes += len(fmt.Sprint(json))
 		}
 	}
 	meta := c.HGetAll(t.Context(), k.meta).Val()
