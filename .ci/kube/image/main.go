@@ -169,9 +169,13 @@ func (b build) image(text string, platform v1.Platform) (v1.Image, error) {
 		case "COPY":
 			fields := strings.Fields(rest)
 			if len(fields) != 2 || strings.HasSuffix(fields[1], "/") || strings.HasPrefix(rest, "-") {
-				return nil, fmt.Errorf("COPY %s: not one file to one name", rest)
+				return nil, fmt.Errorf("COPY %s: not one file or folder to one name", rest)
 			}
-			files = append(files, file{from: fields[0], to: strings.TrimPrefix(fields[1], "/")})
+			copied, err := b.copied(fields[0], strings.TrimPrefix(fields[1], "/"))
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, copied...)
 		case "USER":
 			config.User = rest
 		case "EXPOSE":
@@ -231,6 +235,20 @@ func instructions(text string) (lines []string) {
 
 type file struct{ from, to string }
 
+// copied returns the files that a COPY is about: one, or all in a folder.
+func (b build) copied(from, to string) (files []file, err error) {
+	root := filepath.Join(b.context, filepath.FromSlash(from))
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		inside, err := filepath.Rel(root, name)
+		files = append(files, file{from: name, to: path.Join(to, filepath.ToSlash(inside))})
+		return err
+	})
+	return files, err
+}
+
 // layer packs files, with their folders. The same files give the same layer.
 func (b build) layer(files []file) (v1.Layer, error) {
 	var packed bytes.Buffer
@@ -247,12 +265,11 @@ func (b build) layer(files []file) (v1.Layer, error) {
 				return nil, err
 			}
 		}
-		from := filepath.Join(b.context, filepath.FromSlash(f.from))
-		info, err := os.Stat(from)
+		info, err := os.Stat(f.from)
 		if err != nil {
 			return nil, err
 		}
-		content, err := os.ReadFile(from)
+		content, err := os.ReadFile(f.from)
 		if err != nil {
 			return nil, err
 		}

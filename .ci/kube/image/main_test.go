@@ -19,7 +19,9 @@ func context(t *testing.T) build {
 	t.Helper()
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{
-		"ca-certificates.crt": 0o600, "LICENSE": 0o644, "THIRD_PARTY_NOTICES.txt": 0o644, "linux-amd64/api": 0o755, "linux-amd64/qst": 0o755, "linux-arm64/api": 0o755, "linux-arm64/qst": 0o755, "linux-amd64/soak": 0o755,
+		"ca-certificates.crt": 0o600, "LICENSE": 0o644, "THIRD_PARTY_NOTICES.txt": 0o644,
+		"linux-amd64/api": 0o755, "linux-amd64/qst": 0o755, "linux-arm64/api": 0o755, "linux-arm64/qst": 0o755,
+		"soak": 0o755, "k6": 0o755, "lib/qst.js": 0o755, "scenarios/smoke.js": 0o755, "data/more/sms.txt": 0o755,
 	} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
@@ -79,8 +81,13 @@ func TestTheServicesImage(t *testing.T) {
 
 func TestTheLoadsImage(t *testing.T) {
 	t.Parallel()
-	if _, err := context(t).image(dockerfile(t, ".ci/e2e.Dockerfile"), v1.Platform{OS: "linux", Architecture: "amd64"}); err != nil {
-		t.Error(err)
+	image, err := context(t).image(dockerfile(t, ".ci/e2e.Dockerfile"), v1.Platform{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"k6=k6", "soak=soak", "test/data/more/sms.txt=data/more/sms.txt", "test/lib/qst.js=lib/qst.js", "test/scenarios/smoke.js=scenarios/smoke.js"}
+	if got := files(t, image); !slices.Equal(got, want) {
+		t.Errorf("files %v, want %v", got, want)
 	}
 }
 
@@ -111,9 +118,9 @@ func files(t *testing.T, image v1.Image) (found []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := int64(0o644)
-		if slices.Contains([]string{"api", "qst", "soak"}, h.Name) {
-			want = 0o755
+		want := int64(0o755)
+		if slices.Contains([]string{"etc/ssl/certs/ca-certificates.crt", "LICENSE", "THIRD_PARTY_NOTICES.txt"}, h.Name) {
+			want = 0o644
 		}
 		if h.Mode != want {
 			t.Errorf("%s has mode %o", h.Name, h.Mode)
@@ -130,14 +137,14 @@ func TestWhatItDoesNotKnowIsAnError(t *testing.T) {
 		"FROM debian":                                "from scratch only",
 		"FROM scratch\nRUN make":                     "RUN: not an instruction",
 		"FROM scratch\nADD a /a":                     "ADD: not an instruction",
-		"FROM scratch\nCOPY --from=x a /a":           "not one file",
-		"FROM scratch\nCOPY a b /c":                  "not one file",
-		"FROM scratch\nCOPY a /b/":                   "not one file",
+		"FROM scratch\nCOPY --from=x a /a":           "not one file or folder",
+		"FROM scratch\nCOPY a b /c":                  "not one file or folder",
+		"FROM scratch\nCOPY a /b/":                   "not one file or folder",
 		"FROM scratch\nCOPY nothing /a":              "nothing",
 		"FROM scratch\nCOPY $A /a":                   "no ARG [A]",
 		"FROM scratch\nLABEL a=b":                    "not key=",
 		"FROM scratch\nENTRYPOINT /api":              "ENTRYPOINT",
-		"FROM scratch\nARG A=linux-amd64\nCOPY $A /": "not one file",
+		"FROM scratch\nARG A=linux-amd64\nCOPY $A /": "not one file or folder",
 	} {
 		_, err := context(t).image(text, v1.Platform{OS: "linux", Architecture: "amd64"})
 		if err == nil || !strings.Contains(err.Error(), want) {

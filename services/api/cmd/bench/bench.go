@@ -33,7 +33,8 @@ type bench struct {
 	contenders []contender
 	out        io.Writer
 
-	sent int // messages so far: ids are new every time
+	sent int          // messages so far: ids are new every time
+	next atomic.Int64 // and in batches
 }
 
 // turn is what one contender did in one round.
@@ -63,7 +64,10 @@ func (b *bench) run(ctx context.Context) error {
 		}
 		b.table(job.title, turns)
 	}
-	return b.memory(ctx)
+	if err := b.memory(ctx); err != nil {
+		return err
+	}
+	return b.capacity(ctx)
 }
 
 // stored sees that whoever was pushed to keeps it where it says: in its Redis.

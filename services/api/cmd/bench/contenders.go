@@ -26,6 +26,7 @@ type contender struct {
 	push      func(ctx context.Context, channel, id, text string) error // returns when the message is stored
 	publish   func(ctx context.Context, channel, id, text string) error // into a poll that waits; often the same
 	subscribe func(ctx context.Context, channel string, got func()) error
+	http      client // the service's
 }
 
 func startAll(ctx context.Context, m *machine, api string) ([]contender, error) {
@@ -61,7 +62,7 @@ func startService(ctx context.Context, m *machine, program string) (c contender,
 	}
 	h := newClient("http://" + public)
 	c.push, c.subscribe = h.servicePush, h.servicePoll
-	c.publish = c.push
+	c.publish, c.http = c.push, h
 	return c, h.untilReady(ctx)
 }
 

@@ -11,6 +11,8 @@
 // each round's ratio to the service, of which the table has the median and the
 // range. CPU time is from /proc and counts the server and its Redis, not this
 // program (but for scripts, where this program is the server: there it counts too).
+//
+// Then it measures what each thing costs the service itself, for docs/capacity.md.
 package main
 
 import (

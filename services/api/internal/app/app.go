@@ -94,14 +94,15 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	layout := queue.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions)
 	a.queues = queue.New(a.clients.commands, a.clients.waiting, queue.Options{
-		Layout:       layout,
-		Embedded:     a.clients.embedded != nil,
-		PullMaxBytes: int64(cfg.PullMaxBytes),
-		MaxPolls:     cfg.MaxPolls,
-		MinReplicas:  cfg.RedisMinReplicas,
-		Timeout:      cfg.RedisTimeout,
-		Metrics:      metrics,
-		Logger:       log,
+		Layout:          layout,
+		Embedded:        a.clients.embedded != nil,
+		PullMaxBytes:    int64(cfg.PullMaxBytes),
+		MaxPolls:        cfg.MaxPolls,
+		HandoverPercent: cfg.HandoverPercent,
+		MinReplicas:     cfg.RedisMinReplicas,
+		Timeout:         cfg.RedisTimeout,
+		Metrics:         metrics,
+		Logger:          log,
 	})
 	a.channels = access.NewStore(a.clients.commands, layout, cfg.RedisTimeout)
 	var gate *access.Gate

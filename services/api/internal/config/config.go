@@ -59,6 +59,8 @@ type Config struct {
 	LongPollMax time.Duration `split_words:"true" default:"50s" min:"10ms" max:"1h" desc:"The longest that a long poll is held. Stay under the time-out of every proxy in between: 60s is common."`
 	MaxPolls    int           `split_words:"true" default:"20000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
 
+	HandoverPercent int `split_words:"true" default:"5" min:"1" max:"100" zero:"off" desc:"How much of the polls that it holds a replica hands over every two seconds to replicas that joined, as long as it holds more than its share: they are answered empty, with Connection: close."`
+
 	PullMaxBytes     Bytes `split_words:"true" default:"1MiB" min:"1" max:"256MiB" desc:"Size of the answer to a pull; one message is always in it if there is one."`
 	PushMaxBytes     Bytes `split_words:"true" default:"1MiB" min:"1" max:"256MiB" desc:"Size of a pushed batch, after decompression. Larger: 413."`
 	PushMaxMessages  int   `split_words:"true" default:"1000" min:"1" max:"100000" desc:"Messages in a pushed batch. More: 413. Redis does nothing else while it takes a batch."`

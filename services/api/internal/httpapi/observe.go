@@ -30,7 +30,7 @@ type event struct {
 	channel   string
 	endpoint  access.Endpoint
 	queue     queue.Kind
-	outcome   string // of a pull: messages, empty, superseded
+	outcome   string // of a pull: messages, empty, superseded, handed_over
 	pushed    qst.Result
 	delivered int // messages in the answer
 	again     int // of these, delivered before

@@ -46,14 +46,16 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
 	if q.tagged {
 		h["QST-Confirmed"] = []string{strconv.Itoa(d.Confirmed)}
 	}
-	if a.phase.Load() == draining {
-		h.Set("Connection", "close") // the poll may have begun before
+	if a.phase.Load() == draining || d.HandedOver {
+		h.Set("Connection", "close") // also if the poll began before the drain
 	}
 	switch {
 	case len(d.Messages) > 0:
 		ev.outcome = "messages"
 	case d.Superseded:
 		ev.outcome = "superseded"
+	case d.HandedOver:
+		ev.outcome = "handed_over"
 	default:
 		ev.outcome = "empty"
 	}

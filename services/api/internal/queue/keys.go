@@ -165,6 +165,9 @@ func (l Layout) wake(partition int, replica string) string {
 // stored is the hash that says how the data is laid out.
 func (l Layout) stored() string { return l.prefix + ":layout" }
 
+// replicas is the hash of the replicas that serve, with how many polls each holds.
+func (l Layout) replicas() string { return l.prefix + ":replicas" }
+
 // crc16 is the checksum that Redis Cluster takes a key's slot from
 // (CRC-16/XMODEM; Redis Cluster specification, appendix A).
 func crc16(s string) uint16 {

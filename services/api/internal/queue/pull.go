@@ -40,6 +40,9 @@ type Delivery struct {
 	Held time.Duration
 	// Superseded: a later poll of the same queue took this one's place.
 	Superseded bool
+	// HandedOver: another replica is to hold the poll, so its client has to come back
+	// over another connection.
+	HandedOver bool
 	// Redelivered is how many of the messages, the first ones, had gone out before.
 	Redelivered int
 	// Traces are the W3C trace contexts of the pushes that brought the messages, and

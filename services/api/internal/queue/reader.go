@@ -21,6 +21,9 @@ const (
 	wakeTTL = 10 * time.Minute
 	// wakeBatch bounds what one read brings.
 	wakeBatch = 1000
+	// wakeKept is how many entries that have been read may stay until they are
+	// trimmed: a wake is one command for the reader, not two.
+	wakeKept = 100
 
 	retryFirst, retryMost = 50 * time.Millisecond, 2 * time.Second
 )
@@ -34,24 +37,28 @@ type reader struct {
 	partition int
 	key       string
 	up        atomic.Bool // the last read went well: no wake can have been missed since
+
+	// Its own goroutine's.
+	last     string    // id of the last entry read
+	kept     int       // entries read and not trimmed yet
+	extended time.Time // when the stream last got its wakeTTL
 }
 
 // run reads until ctx ends. Whenever a wake may have been missed, every poll of
 // the partition looks again.
 func (r *reader) run(ctx context.Context) {
 	retry := retryFirst
-	var last string // of what has been read, "": nothing since the group was made
 	ready := false
 	for ctx.Err() == nil {
 		var err error
 		if !ready {
 			if err = r.prepare(ctx); err == nil {
-				ready, last, retry = true, "", retryFirst
+				ready, retry = true, retryFirst
 				r.up.Store(true)
 				r.store.polls.lookAgain(r.partition)
 				continue
 			}
-		} else if last, err = r.read(ctx, last); err == nil {
+		} else if err = r.read(ctx); err == nil {
 			continue
 		}
 		ready = false
@@ -81,20 +88,25 @@ func (r *reader) prepare(ctx context.Context) error {
 	if err := r.store.waiting.PExpire(ctx, r.key, wakeTTL).Err(); err != nil {
 		return fmt.Errorf("making %s: %w", r.key, err)
 	}
+	r.kept, r.extended = 0, time.Now()
 	return nil
 }
 
-// read drops what was read before, blocks until there is more, and passes it on.
-// It returns the id of the last entry read; at a time-out that is "".
+// read blocks until the stream has more, and passes it on. Now and then it also
+// trims what was read before, and has the stream live on.
 //
 // Entries are not acknowledged (NOACK): if an answer is lost with its
 // connection, every poll looks again anyway.
-func (r *reader) read(ctx context.Context, last string) (string, error) {
+func (r *reader) read(ctx context.Context) error {
 	pipe := r.store.waiting.Pipeline()
-	if last != "" {
-		pipe.XTrimMinID(ctx, r.key, last) // all but the last one: enough
+	if r.kept >= wakeKept {
+		pipe.XTrimMinID(ctx, r.key, r.last) // all but the last one: enough
+		r.kept = 0
 	}
-	pipe.PExpire(ctx, r.key, wakeTTL)
+	if time.Since(r.extended) > wakeTTL/10 {
+		pipe.PExpire(ctx, r.key, wakeTTL)
+		r.extended = time.Now()
+	}
 	read := pipe.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: consumerGroup, Consumer: consumerGroup, Streams: []string{r.key, ">"},
 		Count: wakeBatch, Block: WakeBlock, NoAck: true,
@@ -102,14 +114,15 @@ func (r *reader) read(ctx context.Context, last string) (string, error) {
 	_, _ = pipe.Exec(ctx) // what matters is the read's own error
 	streams, err := read.Result()
 	if errors.Is(err, redis.Nil) {
-		return "", nil
+		return nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading %s: %w", r.key, err)
+		return fmt.Errorf("reading %s: %w", r.key, err)
 	}
 	for _, stream := range streams {
 		for _, entry := range stream.Messages {
-			last = entry.ID
+			r.last = entry.ID
+			r.kept++
 			for name, what := range entry.Values {
 				if w, ok := what.(string); ok {
 					r.store.polls.tell(name, w)
@@ -117,7 +130,7 @@ func (r *reader) read(ctx context.Context, last string) (string, error) {
 			}
 		}
 	}
-	return last, nil
+	return nil
 }
 
 // sleep waits for d or until ctx ends.

@@ -23,6 +23,8 @@ var (
 	expireLua string
 	//go:embed lua/leave.lua
 	leaveLua string
+	//go:embed lua/replicas.lua
+	replicasLua string
 	//go:embed lua/purge.lua
 	purgeLua string
 	//go:embed lua/requeue.lua
@@ -41,8 +43,8 @@ func newScript(source string) script {
 
 // scripts are the package's Lua scripts.
 type scripts struct {
-	push, pull, expire, leave script // of the service itself
-	purge, requeue, del       script // of operators
+	push, pull, expire, leave, replicas script // of the service itself
+	purge, requeue, del                 script // of operators
 }
 
 func newScripts() scripts {
@@ -51,6 +53,8 @@ func newScripts() scripts {
 		pull:   newScript(sharedLua + pullLua),
 		expire: newScript(sharedLua + expireLua),
 		leave:  newScript(sharedLua + leaveLua),
+
+		replicas: newScript(replicasLua),
 
 		purge:   newScript(sharedLua + purgeLua),
 		requeue: newScript(sharedLua + requeueLua),
@@ -61,7 +65,7 @@ func newScripts() scripts {
 // load puts every script into the script cache of every node behind rdb: one
 // that Redis can't compile is an error here, not at a client's expense.
 func (s scripts) load(ctx context.Context, rdb redis.UniversalClient) error {
-	for _, sc := range []script{s.push, s.pull, s.expire, s.leave, s.purge, s.requeue, s.del} {
+	for _, sc := range []script{s.push, s.pull, s.expire, s.leave, s.replicas, s.purge, s.requeue, s.del} {
 		if err := rdb.ScriptLoad(ctx, sc.source).Err(); err != nil {
 			return err
 		}

@@ -69,10 +69,13 @@ type Options struct {
 	Layout   Layout
 	Embedded bool // Redis is the in-process one: there is nothing to verify
 
-	PullMaxBytes int64         // per answer, canonical form; one message always goes
-	MaxPolls     int           // polls held by this replica
-	MinReplicas  int           // Redis replicas that must have a push; 0: none
-	Timeout      time.Duration // of one step in Redis
+	PullMaxBytes int64 // per answer, canonical form; one message always goes
+	MaxPolls     int   // polls held by this replica
+	// HandoverPercent is how much of what it holds this replica hands over at once
+	// to replicas that joined; 0: nothing.
+	HandoverPercent int
+	MinReplicas     int           // Redis replicas that must have a push; 0: none
+	Timeout         time.Duration // of one step in Redis
 
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
@@ -127,14 +130,15 @@ func New(rdb, waiting redis.UniversalClient, opts Options) *Store {
 		}
 	}
 	s.metrics.LostTouch.Add(context.Background(), 0)
+	s.metrics.HandedOver.Add(context.Background(), 0)
 	for p := range opts.Layout.Partitions() {
 		s.readers = append(s.readers, &reader{store: s, partition: p, key: s.layout.wake(p, s.replica)})
 	}
 	return s
 }
 
-// Run reads the wake streams, drops what is over its age and notes which channels
-// were heard, until ctx ends. It returns when all its goroutines have ended; Redis
+// Run reads the wake streams, drops what is over its age, notes which channels were
+// heard and hands polls over to replicas that join, until ctx ends. It returns when all its goroutines have ended; Redis
 // being away doesn't end them.
 func (s *Store) Run(ctx context.Context) {
 	var g errgroup.Group
@@ -143,6 +147,9 @@ func (s *Store) Run(ctx context.Context) {
 	}
 	g.Go(func() error { s.sweep(ctx); return nil })
 	g.Go(func() error { s.noteHeard(ctx); return nil })
+	if s.opts.HandoverPercent > 0 {
+		g.Go(func() error { s.handOver(ctx); return nil })
+	}
 	_ = g.Wait() // none of them fails
 }
 

@@ -31,6 +31,7 @@ type poll struct {
 	// Each holds one signal at the most; a second one would say the same.
 	wake       chan struct{} // there is something to read
 	superseded chan struct{} // a later poll took its place
+	handedOver chan struct{} // another replica is to hold it
 	again      chan struct{} // a wake may have been missed
 }
 
@@ -65,7 +66,7 @@ func newPolls(most int) *polls { return &polls{most: most, held: make(map[string
 func (ps *polls) add(partition int, wait time.Duration) *poll {
 	p := &poll{
 		partition: partition, start: time.Now(), wait: wait,
-		wake: make(chan struct{}, 1), superseded: make(chan struct{}, 1), again: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), superseded: make(chan struct{}, 1), handedOver: make(chan struct{}, 1), again: make(chan struct{}, 1),
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -118,6 +119,18 @@ func (ps *polls) lookAgain(partition int) {
 	}
 }
 
+// handOver has n polls answered, for their clients to go to another replica.
+func (ps *polls) handOver(n int) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for _, p := range ps.held { // in no order
+		if n--; n < 0 {
+			return
+		}
+		signal(p.handedOver)
+	}
+}
+
 // wait holds a poll that is its queue's waiter until there is something to read
 // or a reason to answer without.
 func (s *Store) wait(ctx context.Context, n Name, k queueKeys, c Call, most int, p *poll) (outcome string, d Delivery, err error) {
@@ -140,6 +153,8 @@ func (s *Store) wait(ctx context.Context, n Name, k queueKeys, c Call, most int,
 		case <-p.superseded:
 			s.pause(ctx, supersededPause)
 			return superseded, Delivery{}, ctx.Err()
+		case <-p.handedOver:
+			return outcome, Delivery{HandedOver: true}, nil
 		case <-p.wake:
 			if ctx.Err() == nil { // else its client has gone: the message is for the next poll
 				outcome, d, err = s.read(ctx, n, k, c, Request{Max: most}, p)

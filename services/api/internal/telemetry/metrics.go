@@ -40,7 +40,10 @@ type Metrics struct {
 
 	Redis     metric.Float64Histogram // outcome; round trips of pushes and pulls
 	LostTouch metric.Int64Counter     // readers that lost their connection to Redis
-	meter     metric.Meter
+
+	HandedOver metric.Int64Counter // polls answered for another replica to hold them
+
+	meter metric.Meter
 }
 
 // Buckets of durations, in seconds.
@@ -78,6 +81,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
 	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
 	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis; a replica has one for each partition.")
+	counter(&m.HandedOver, "qst.polls.handed_over", "", "Polls answered early, empty, for their clients to go to a replica that joined.")
 	histogram(&m.Request, "qst.request.duration", "Time to serve a push or a pull, without the time that a poll was held.", fast)
 	histogram(&m.Held, "qst.poll.held.duration", "Time that a poll was held.", hold)
 	histogram(&m.Wake, "qst.poll.wake.duration", "Time from a push to the reading of its message for the poll that waited for it.", fast)
