@@ -93,7 +93,7 @@ func (f *File) Release() {
 	defer f.mu.Unlock()
 	f.complete = false // who knows what happens to it now
 	if f.lock != nil {
-		_ = f.lock.Close() // nothing in it is needed
+		closeLocked(f.lock)
 		f.lock = nil
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/queuestatetransfer/qst/pkg/client"
@@ -207,5 +209,34 @@ func TestPullWithoutAWritableDirectory(t *testing.T) {
 	got, err := take(newLocal(t, newFakeQueue(3)), client.PullOptions{Store: client.NewFile(path)}, 0)
 	if len(got) > 0 || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// A program that is being started has a copy of every open file, for a moment. It
+// does not keep a lock that was given up.
+func TestReleaseWhileProgramsStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "place")
+	var starting sync.WaitGroup
+	defer starting.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	for range 4 {
+		starting.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					_ = exec.CommandContext(t.Context(), "true").Run()
+				}
+			}
+		})
+	}
+	for range 3000 {
+		f := client.NewFile(path)
+		if _, err := f.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.Release()
 	}
 }

@@ -32,3 +32,10 @@ func openLocked(path string) (*os.File, error) {
 	}
 	return nil, errors.Join(err, file.Close())
 }
+
+// closeLocked gives up the lock and closes the file. Closing it alone would leave the
+// lock with a program that is just being started from here, until that is under way.
+func closeLocked(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	_ = file.Close() // nothing in it is needed
+}
