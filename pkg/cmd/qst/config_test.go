@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // Whose credentials go where.
@@ -144,6 +145,9 @@ func TestMan(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)
 		}
+	}
+	if strings.ContainsFunc(page, func(r rune) bool { return r > unicode.MaxASCII }) || !strings.Contains(page, `\[u2026]`) {
+		t.Error("not ASCII")
 	}
 	known := []string{".TH", ".SH", ".B", ".br", ".nf", ".fi", ".PP", ".TP"}
 	for line := range strings.SplitSeq(page, "\n") {
