@@ -53,7 +53,7 @@ func startTrace(ctx context.Context) (_ context.Context, end func() []tracetest.
 func attributesOf(s *tracetest.SpanStub) map[attribute.Key]string {
 	m := map[attribute.Key]string{}
 	for _, a := range s.Attributes {
-		m[a.Key] = a.Value.Emit()
+		m[a.Key] = a.Value.String()
 	}
 	return m
 }
