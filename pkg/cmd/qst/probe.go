@@ -77,6 +77,9 @@ func (d *doctor) try(ctx context.Context, u *url.URL, p probe) observation {
 	}
 	o.took, o.err = time.Since(start), err
 	o.timeout = errors.Is(err, context.DeadlineExceeded)
+	if via := o.proxy(); via != "" {
+		d.via = via // HAProxy shows itself in errors alone
+	}
 	return o
 }
 
