@@ -106,7 +106,7 @@ func TestVersion1States(t *testing.T) {
 			t.Fatal(a)
 		}
 	}
-	do(t, "GET", r.URL+"/v1/acme/qst/setaddress?address=sms://85512345678", "", phone)
+	do(t, "GET", r.URL+"/v1/acme/qst/setaddress?address=sms://+85512345678", "", phone)
 	if a := do(t, "HEAD", r.URL+"/v1/acme/qst/incoming", "", phone); a.Status != http.StatusOK || a.Header.Get("ETag") != "" {
 		t.Errorf("the phone has pushed no message, only reports: %v", a)
 	}
@@ -120,13 +120,15 @@ func TestVersion1States(t *testing.T) {
 		t.Errorf("the application is told %v", told)
 	}
 	var list struct {
-		States []struct{ Message, State string }
+		States []struct {
+			State string `json:"state"`
+		} `json:"states"`
 	}
 	a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone/states?limit=2", "")
 	if err := json.Unmarshal([]byte(a.Body), &list); err != nil || len(list.States) != 2 || list.States[0].State != "failed" {
 		t.Errorf("states: %s", a.Body)
 	}
-	if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone", ""); !strings.Contains(a.Body, `"number":"sms://85512345678"`) {
+	if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone", ""); !strings.Contains(a.Body, `"number":"sms://+85512345678"`) {
 		t.Errorf("address: %s", a.Body)
 	}
 }
