@@ -77,9 +77,6 @@ func (d *doctor) try(ctx context.Context, u *url.URL, p probe) observation {
 	}
 	o.took, o.err = time.Since(start), err
 	o.timeout = errors.Is(err, context.DeadlineExceeded)
-	if via := o.proxy(); via != "" {
-		d.via = via // HAProxy shows itself in errors alone
-	}
 	return o
 }
 
@@ -124,6 +121,13 @@ func (o *observation) proxy() string {
 		return "varnish"
 	}
 	return ""
+}
+
+// recognize remembers the proxy that wrote an answer. HAProxy shows itself in errors alone.
+func (d *doctor) recognize(o *observation) {
+	if via := o.proxy(); via != "" {
+		d.via = via
+	}
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

@@ -78,10 +78,13 @@ func (q *queueDoctor) put(ctx context.Context, bodies ...string) (observation, b
 	for i, body := range bodies {
 		msgs[i] = qst.Message{ID: "qst-doctor-" + q.run + "-" + strconv.FormatUint(rand.Uint64(), 36), Subject: mark, Body: body} //nolint:gosec // no secret
 	}
-	o := q.try(ctx, q.url, probe{
-		method: http.MethodPost, body: qst.AppendJSON(nil, msgs),
-		header: http.Header{"Content-Type": {qst.JSON.MediaType()}},
-	})
+	p := probe{method: http.MethodPost, body: qst.AppendJSON(nil, msgs), header: http.Header{"Content-Type": {qst.JSON.MediaType()}}}
+	if len(p.body) > 64<<10 {
+		// Who refuses a large one may do so by a reset in the middle of it, before which
+		// the reason is not heard. This asks before it sends.
+		p.header.Set("Expect", "100-continue")
+	}
+	o := q.try(ctx, q.url, p)
 	return o, o.err == nil && o.status == http.StatusOK
 }
 
@@ -231,6 +234,7 @@ func (q *queueDoctor) large(ctx context.Context) {
 
 // pushAdvice says what refuses a push.
 func (q *queueDoctor) pushAdvice(o *observation) string {
+	q.recognize(o)
 	switch s := o.status; {
 	case s != 0 && o.problem():
 		return "the service says so itself"
