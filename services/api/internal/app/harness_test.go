@@ -49,6 +49,13 @@ func build(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building the service: %v\n%s", err, out)
 		return 1
 	}
+	// The command line, beside it: TestDocumentedCommands calls it.
+	cli := exec.CommandContext(context.Background(), "go", "build", "-o", filepath.Join(dir, "qst"), "./cmd/qst")
+	cli.Dir = filepath.Join(repository, "pkg")
+	if out, err := cli.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building qst: %v\n%s", err, out)
+		return 1
+	}
 	return m.Run()
 }
 
