@@ -13,7 +13,7 @@ SCENARIO ?= smoke
 # Both modules. Patterns, because `go test ./...` sees one module at a time.
 MODULES := ./pkg/... ./services/api/...
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION := $(shell . .ci/lib && current_version)
 
 .PHONY: help
 help: ## list the targets
@@ -29,7 +29,7 @@ bin/api:
 	go build -ldflags '-X main.version=$(VERSION)' -o $@ ./services/api/cmd/api
 
 .PHONY: test
-test: ## everything a change has to pass, on a real Redis (installed if missing)
+test: ## everything a change has to pass, on a real Redis (installed if missing); on another: REDIS=redis-7.4, valkey-8, …
 	@.ci/test $(MODULES)
 
 .PHONY: demo
@@ -46,7 +46,7 @@ bench: bin/api ## side by side with Nchan, webdis and bare scripts; micro-benchm
 	@loadtest/bench
 
 .PHONY: lint
-lint: ## formatting, vet, golangci-lint, known vulnerabilities
+lint: ## formatting, vet, golangci-lint, shellcheck, actionlint, known vulnerabilities
 	@.ci/lint $(MODULES)
 
 .PHONY: fuzz
@@ -66,9 +66,18 @@ e2e: ## the chart on a real cluster, under load: upgrades, scaling, kills (.ci/e
 	@.ci/e2e
 
 .PHONY: generate
-generate: ## remake what is made from code: docs/configuration.md, the chart's README and schema, deploy/k8s
+generate: ## remake what is made from other files (.gitattributes names it); CHECK=yes: and fail if that changes any
+ifdef CHECK
+	@env -u MAKEFLAGS -u CHECK .ci/generated
+else
 	go generate $(MODULES)
 	GOWORK=off go -C .ci/kube run ./generate
+	.ci/notices
+endif
+
+.PHONY: release
+release: ## build what a release consists of, VERSION=v1.2.3, into bin/release (.ci/release)
+	@.ci/release $(if $(PUBLISH),publish,build) "$(VERSION)"
 
 .PHONY: clean
 clean: ## remove what was built

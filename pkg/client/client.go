@@ -8,6 +8,9 @@ import (
 	"net/url"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/queuestatetransfer/qst/pkg/qst"
 )
 
@@ -26,6 +29,9 @@ type Client struct {
 	maxMessages int // of a pushed batch
 	maxBytes    int // of a pushed batch, before compression
 	wait        time.Duration
+
+	tracer     trace.Tracer
+	attributes []attribute.KeyValue // of every span
 }
 
 // ErrURL is what [New] returns for a URL that can't be that of an endpoint.
@@ -54,6 +60,7 @@ func New(rawURL string, opts ...Option) (*Client, error) {
 		maxMessages: 1000,    // QST_PUSH_MAX_MESSAGES of a service nobody configured
 		maxBytes:    1 << 20, // QST_PUSH_MAX_BYTES
 		wait:        50 * time.Second,
+		tracer:      newTracer(),
 	}
 	if u.User != nil {
 		c.user, c.hasCredentials = u.User.Username(), true
@@ -61,6 +68,7 @@ func New(rawURL string, opts ...Option) (*Client, error) {
 		u.User = nil
 	}
 	u.Fragment, u.RawFragment = "", ""
+	c.attributes = endpointAttributes(u)
 	for _, opt := range opts {
 		if err := opt(c); err != nil {
 			return nil, err
@@ -85,8 +93,6 @@ func (c *Client) URL() string { return c.url.String() }
 // that are quiet for a minute and die without a word.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented as one
-	// A proxy that compresses an answer changes its ETag and drops its length.
-	t.DisableCompression = true
 	// One long poll and some pushes at a time.
 	t.MaxIdleConnsPerHost = 8
 	// Under the service's 2 minutes and above the pause between two polls: who

@@ -37,7 +37,12 @@
 //
 // # Tracing
 //
-// The context of each call reaches the [http.RoundTripper] of the client's
-// [http.Client] with every request. For spans and trace context give New one that
-// makes them, such as otelhttp.NewTransport: WithHTTPClient(&http.Client{Transport: …}).
+// Each request is a client span of the OpenTelemetry tracer provider that the program
+// has set (otel.SetTracerProvider): "send", "receive" or "settle", with the attributes of
+// the semantic conventions for messaging. It carries the trace context of its call in the
+// headers that the program's propagator writes (otel.SetTextMapPropagator), so that
+// the service's spans belong to the same trace. A program that sets neither pays nothing.
+//
+// A message carries no trace context to its receiver. The service remembers that of
+// the push, and links its spans for the delivery and the confirmation to it.
 package client

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
 )
 
 const (
@@ -40,12 +43,12 @@ type answer struct {
 //
 // net/http itself repeats a request that a closing connection did not take; that
 // is within what the protocol allows for both methods.
-func (c *Client) exchange(ctx context.Context, method string, query url.Values, header http.Header, body []byte, timeout time.Duration) (answer, error) {
+func (c *Client) exchange(ctx context.Context, op operation, query url.Values, header http.Header, body []byte, timeout time.Duration) (answer, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
-	a, err := c.roundTrip(limited, method, query, header, body)
+	a, err := c.roundTrip(limited, op.method, query, header, body)
 	if ctx.Err() != nil && err != nil {
-		return answer{}, fmt.Errorf("%s %s: %w", method, c.URL(), ctx.Err())
+		return answer{}, fmt.Errorf("%s %s: %w", op.method, c.URL(), ctx.Err())
 	}
 	var unavailable *UnavailableError
 	if errors.As(err, &unavailable) && limited.Err() != nil {
@@ -68,6 +71,10 @@ func (c *Client) roundTrip(ctx context.Context, method string, query url.Values,
 	}
 	r.Header = header
 	r.Header.Set("User-Agent", "qst-go")
+	// A proxy that compresses an answer weakens its ETag and drops its length. Saying
+	// this also keeps a Transport from asking for gzip by itself.
+	r.Header.Set("Accept-Encoding", "identity")
+	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(r.Header))
 	if c.hasCredentials {
 		r.SetBasicAuth(c.user, c.password)
 	}
@@ -81,6 +88,9 @@ func (c *Client) roundTrip(ctx context.Context, method string, query url.Values,
 		// As much as arrives will do: the status is what counts.
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 		return answer{}, statusError(resp, body)
+	}
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return answer{}, &UnavailableError{Status: resp.StatusCode, Err: fmt.Errorf("%w: something on the way has encoded it (%s), unasked", errStrange, coding)}
 	}
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -19,33 +20,95 @@ import (
 // system keeps what was synced, the machine. Save costs one or two fsyncs, so a
 // loop on a slow disk is faster with [Client.PullBatches].
 //
-// The file is text: a line with the ETag, then a line for each handled message.
-// A new ETag writes a new file and renames it over the old one; a further message
-// is appended. A line that a crash cut short is as if it had not been written.
+// One loop uses a file at a time, in whatever program: the others get [ErrInUse]. It
+// is the operating system that keeps count of that, so a program that dies leaves
+// nothing locked.
+//
+// The file is text: a line with the queue's URL and the ETag, then a line for each
+// handled message. A new ETag writes a new file and renames it over the old one; a
+// further message is appended. A line that a crash cut short is as if it had not
+// been written.
 type File struct {
 	path string
 
 	mu       sync.Mutex
-	last     Place // what is in the file
-	complete bool  // the file ends with a whole line, written by this File
+	lock     *os.File // nil: not held
+	last     Place    // what is in the file
+	complete bool     // the file ends with a whole line, written by this File
 }
 
 // NewFile returns a store in the file at path, which need not exist yet; its
-// directory has to. The file beside it, path with ".new" at its end, is used too.
-//
-// Nothing keeps two programs from using the same file: don't let them.
+// directory has to, and must be writable. Two files beside it are used too, path with
+// ".new" and path with ".lock" at its end. The last one stays; it says who holds
+// the lock, and is of no importance otherwise.
 func NewFile(path string) *File { return &File{path: path} }
 
-// ErrFile is what [File.Load] returns, wrapped, for a file that is none of its own.
-var ErrFile = errors.New("not a file of package client")
+var (
+	// ErrFile is what [File.Load] returns, wrapped, for a file that is none of its own.
+	ErrFile = errors.New("not a place in a queue as package client writes it, or a damaged one")
 
-// fileHeader starts the file's first line; the number is for a later format.
-const fileHeader = "qst-place 1 "
+	// ErrInUse is what [File.Load] and [File.Save] return, wrapped, while another
+	// loop uses the file.
+	ErrInUse = errors.New("is in use")
+)
 
-// Load reads the file. If there is none, the place is the queue's beginning.
+// errLocked is openLocked's word for it.
+var errLocked = errors.New("locked")
+
+// fileHeader starts the file's first line; the number is that of the format.
+const fileHeader = "qst-place 2 "
+
+// acquire takes the lock.
+func (f *File) acquire() error {
+	path := f.path + ".lock"
+	lock, err := openLocked(path)
+	if errors.Is(err, errLocked) {
+		return fmt.Errorf("%s %w by %s", f.path, ErrInUse, holder(path))
+	}
+	if err != nil {
+		return err
+	}
+	f.lock = lock
+	// Only for the error above: that it can't be written (the disk is full) will
+	// show where it matters.
+	host, _ := os.Hostname()
+	_ = lock.Truncate(0)
+	_, _ = fmt.Fprintf(lock, "process %d on %s\n", os.Getpid(), host)
+	return nil
+}
+
+// holder says who holds the lock, as far as that is known.
+func holder(path string) string {
+	content, _ := os.ReadFile(path) //nolint:gosec // beside the caller's own file
+	line, _, ok := strings.Cut(string(content), "\n")
+	if !ok || !strings.HasPrefix(line, "process ") {
+		return "another program"
+	}
+	return strings.Trim(strconv.QuoteToGraphic(line), `"`)
+}
+
+// Release gives up the lock.
+func (f *File) Release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.complete = false // who knows what happens to it now
+	if f.lock != nil {
+		closeLocked(f.lock)
+		f.lock = nil
+	}
+}
+
+// Load takes the lock and reads the file. If there is none, the place is the queue's
+// beginning.
 func (f *File) Load(context.Context) (Place, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.lock != nil {
+		return Place{}, fmt.Errorf("%s %w by another loop of this program", f.path, ErrInUse)
+	}
+	if err := f.acquire(); err != nil {
+		return Place{}, err
+	}
 	f.last, f.complete = Place{}, false
 	content, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,11 +119,12 @@ func (f *File) Load(context.Context) (Place, error) {
 	}
 	end := bytes.LastIndexByte(content, '\n')
 	lines := strings.Split(string(content[:max(end, 0)]), "\n")
-	etag, ok := strings.CutPrefix(lines[0], fileHeader)
-	if !ok {
+	first, known := strings.CutPrefix(lines[0], fileHeader)
+	url, etag, ok := strings.Cut(first, " ")
+	if !known || !ok {
 		return Place{}, fmt.Errorf("%s: %w", f.path, ErrFile)
 	}
-	p := Place{ETag: etag}
+	p := Place{URL: url, ETag: etag}
 	for i, line := range lines[1:] {
 		var d Digest
 		if n, err := hex.Decode(d[:], []byte(line)); err != nil || n != len(d) || len(line) != 2*len(d) {
@@ -71,12 +135,18 @@ func (f *File) Load(context.Context) (Place, error) {
 	return p, nil
 }
 
-// Save writes the file and returns when it is on disk.
+// Save writes the file and returns when it is on disk. It takes the lock if Load has
+// not.
 func (f *File) Save(_ context.Context, p Place) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.lock == nil {
+		if err := f.acquire(); err != nil {
+			return err
+		}
+	}
 	n := len(f.last.Handled)
-	further := f.complete && p.ETag == f.last.ETag && len(p.Handled) >= n && slices.Equal(p.Handled[:n], f.last.Handled)
+	further := f.complete && p.URL == f.last.URL && p.ETag == f.last.ETag && len(p.Handled) >= n && slices.Equal(p.Handled[:n], f.last.Handled)
 	f.complete = false // until this has gone well
 	var err error
 	if further {
@@ -87,7 +157,7 @@ func (f *File) Save(_ context.Context, p Place) error {
 	if err != nil {
 		return err
 	}
-	f.last = Place{ETag: p.ETag, Handled: slices.Clone(p.Handled)}
+	f.last = clone(p)
 	f.complete = true
 	return nil
 }
@@ -98,8 +168,8 @@ func (f *File) append(handled []Digest) error {
 }
 
 func (f *File) replace(p Place) error {
-	content := append([]byte(fileHeader), strings.ReplaceAll(p.ETag, "\n", "")...)
-	content = appendDigests(append(content, '\n'), p.Handled)
+	content := fmt.Appendf(nil, "%s%s %s\n", fileHeader, p.URL, strings.ReplaceAll(p.ETag, "\n", ""))
+	content = appendDigests(content, p.Handled)
 	tmp := f.path + ".new"
 	if err := writeSynced(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, content); err != nil {
 		return err

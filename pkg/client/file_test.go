@@ -2,17 +2,34 @@ package client_test
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/queuestatetransfer/qst/pkg/client"
 )
 
+// load reads what a File would find after a crash at this moment.
 func load(t *testing.T, path string) client.Place {
 	t.Helper()
-	p, err := client.NewFile(path).Load(t.Context())
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := filepath.Join(t.TempDir(), "place")
+	if err := os.WriteFile(after, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := client.NewFile(after)
+	defer f.Release()
+	p, err := f.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,10 +38,10 @@ func load(t *testing.T, path string) client.Place {
 
 func TestFileKeepsWhatWasSaved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "place")
-	if p := load(t, path); !reflect.DeepEqual(p, client.Place{}) {
-		t.Errorf("no file: %+v", p)
-	}
 	f := client.NewFile(path)
+	if p, err := f.Load(t.Context()); err != nil || !reflect.DeepEqual(p, client.Place{}) {
+		t.Errorf("no file: %+v, %v", p, err)
+	}
 	for _, p := range []client.Place{
 		{Handled: []client.Digest{{1}}},
 		{Handled: []client.Digest{{1}, {2}}},         // appended
@@ -33,6 +50,8 @@ func TestFileKeepsWhatWasSaved(t *testing.T) {
 		{ETag: `"e-3"`, Handled: []client.Digest{{5}}}, // not what it was with one more
 		{ETag: `"e-3"`},
 		{ETag: `W/"e 4"`},
+		{URL: endpoint, ETag: `"e 5"`, Handled: []client.Digest{{6}}},
+		{URL: endpoint},
 	} {
 		if err := f.Save(t.Context(), p); err != nil {
 			t.Fatal(err)
@@ -79,6 +98,7 @@ func TestFileCutShort(t *testing.T) {
 	if err := os.Truncate(path, sizes[1]-5); err != nil {
 		t.Fatal(err)
 	}
+	f.Release()
 	g := client.NewFile(path)
 	if _, err := g.Load(t.Context()); err != nil {
 		t.Fatal(err)
@@ -92,7 +112,7 @@ func TestFileCutShort(t *testing.T) {
 }
 
 func TestFileOfSomebodyElse(t *testing.T) {
-	for _, content := range []string{"hello\n", "", "qst-place 2 x\n", "qst-place 1 \"e\"\nzz\n", "qst-place 1 \"e\"\n0102\n"} {
+	for _, content := range []string{"hello\n", "", "qst-place 3 u x\n", "qst-place 2\n", "qst-place 2 u\n", "qst-place 2 u \"e\"\nzz\n", "qst-place 2 u \"e\"\n0102\n"} {
 		path := filepath.Join(t.TempDir(), "place")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -107,5 +127,116 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	if err := client.NewFile(filepath.Join(dir, "place")).Save(t.Context(), client.Place{ETag: "e"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestFileInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "place")
+	holder, other := client.NewFile(path), client.NewFile(path)
+	inUse := func(err error) {
+		t.Helper()
+		if !errors.Is(err, client.ErrInUse) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v", err)
+		}
+	}
+	for range 2 {
+		if _, err := holder.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := other.Load(t.Context())
+		inUse(err)
+		if want := fmt.Sprintf("by process %d on ", os.Getpid()); !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v", err)
+		}
+		inUse(other.Save(t.Context(), client.Place{ETag: "e"}))
+		other.Release() // has nothing to release
+		_, err = holder.Load(t.Context())
+		inUse(err)
+		holder.Release()
+		if err := other.Save(t.Context(), client.Place{ETag: "e"}); err != nil {
+			t.Fatal(err)
+		}
+		inUse(holder.Save(t.Context(), client.Place{}))
+		other.Release()
+	}
+}
+
+// A loop has its store to itself, for as long as it runs.
+func TestPullsOfOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "place")
+	c := newLocal(t, newFakeQueue(3))
+	var got []string
+	for msg, err := range c.Pull(t.Context(), client.PullOptions{Store: client.NewFile(path), UntilEmpty: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, msg.Body)
+		if more, err := take(c, client.PullOptions{Store: client.NewFile(path)}, 0); len(more) > 0 || !errors.Is(err, client.ErrInUse) {
+			t.Errorf("another loop got %v, %v", more, err)
+		}
+	}
+	if !slices.Equal(got, bodies(0, 3)) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// What was handled in one queue was not in another.
+func TestPlaceOfAnotherQueue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "place")
+	opts := func() client.PullOptions { return client.PullOptions{Store: client.NewFile(path), UntilEmpty: true} }
+	here, err := client.New(endpoint, client.WithHTTPClient(&http.Client{Transport: local{newFakeQueue(3)}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := take(here, opts(), 3); err != nil {
+		t.Fatal(err)
+	}
+	there, err := client.New(endpoint+"/", client.WithHTTPClient(&http.Client{Transport: local{newFakeQueue(3)}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := take(there, opts(), 0); len(got) > 0 || !errors.Is(err, client.ErrPlace) || !strings.Contains(err.Error(), endpoint) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := take(here, opts(), 0); err != nil || !slices.Equal(got, bodies(2, 3)) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// That the place can't be kept shows before a message is handled.
+func TestPullWithoutAWritableDirectory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing", "place")
+	got, err := take(newLocal(t, newFakeQueue(3)), client.PullOptions{Store: client.NewFile(path)}, 0)
+	if len(got) > 0 || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// A program that is being started has a copy of every open file, for a moment. It
+// does not keep a lock that was given up.
+func TestReleaseWhileProgramsStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "place")
+	var starting sync.WaitGroup
+	defer starting.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	for range 4 {
+		starting.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					_ = exec.CommandContext(t.Context(), "true").Run()
+				}
+			}
+		})
+	}
+	for range 3000 {
+		f := client.NewFile(path)
+		if _, err := f.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.Release()
 	}
 }

@@ -43,6 +43,12 @@ type Batch struct {
 // take; [*UnavailableError], also for an answer that did not arrive whole;
 // [ErrETag]; ctx.Err(), wrapped.
 func (c *Client) Poll(ctx context.Context, req PollRequest) (Batch, error) {
+	return c.poll(ctx, receive, req)
+}
+
+func (c *Client) poll(ctx context.Context, op operation, req PollRequest) (b Batch, err error) {
+	spanned, span := c.startSpan(ctx, op)
+	defer func() { endSpan(ctx, span, len(b.Messages), err) }()
 	query := url.Values{"format": {c.format.String()}}
 	if req.ETag != "" {
 		// Not as If-None-Match: proxies answer that themselves, with a 304.
@@ -56,7 +62,7 @@ func (c *Client) Poll(ctx context.Context, req PollRequest) (Batch, error) {
 		query.Set("wait", strconv.FormatFloat(req.Wait.Seconds(), 'f', -1, 64))
 	}
 	header := http.Header{"Accept": {c.format.MediaType()}, "Cache-Control": {"no-store"}}
-	a, err := c.exchange(ctx, http.MethodGet, query, header, nil, req.Wait+pollMargin)
+	a, err := c.exchange(spanned, op, query, header, nil, req.Wait+pollMargin)
 	if err != nil {
 		return Batch{}, err
 	}
@@ -68,7 +74,7 @@ func (c *Client) Poll(ctx context.Context, req PollRequest) (Batch, error) {
 	if err != nil {
 		return Batch{}, &UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", errCut, err)}
 	}
-	b := Batch{Messages: msgs}
+	b = Batch{Messages: msgs}
 	if len(msgs) > 0 {
 		if b.ETag = a.header.Get("ETag"); b.ETag == "" {
 			return Batch{}, fmt.Errorf("%w: an answer with %d messages has none", ErrETag, len(msgs))

@@ -59,7 +59,8 @@ type PullOptions struct {
 //   - [*UnavailableError]: with UntilEmpty, when it gives up; with Limit, if the last
 //     messages could not be confirmed.
 //   - [ErrETag]: messages can't be confirmed through what is between here and the service.
-//   - what the Store returned, wrapped. If it could not save, the last message given was
+//   - [ErrPlace]: the Store has a place in another queue.
+//   - what the Store returned, wrapped: [ErrInUse], say. If it could not save, the last message given was
 //     handled, and will come again.
 //
 // A loop that comes to its end, or to that of its context, tells the service of the last
@@ -87,6 +88,7 @@ func (c *Client) PullBatches(ctx context.Context, opts PullOptions) iter.Seq2[[]
 // pull gives the messages to yield, piece by piece; piece 0 is a whole answer.
 func (c *Client) pull(ctx context.Context, opts PullOptions, piece int, yield func([]qst.Message, error) bool) {
 	p, err := c.newPuller(ctx, opts)
+	defer p.release()
 	for err == nil && !p.done() {
 		var d delivery
 		if d, err = p.next(ctx); err != nil || len(d.fresh) == 0 {

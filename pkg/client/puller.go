@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -37,6 +38,8 @@ type puller struct {
 	opts  PullOptions
 	place Place // as it is in the store
 
+	release func() // gives the store back
+
 	max       int  // messages to ask for: opts.Max, or less where answers are cut
 	given     int  // messages that were handled
 	confirmed bool // the service has answered a poll that brought place.ETag
@@ -50,7 +53,7 @@ type delivery struct {
 }
 
 func (c *Client) newPuller(ctx context.Context, opts PullOptions) (*puller, error) {
-	p := &puller{c: c, opts: opts, confirmed: true}
+	p := &puller{c: c, opts: opts, confirmed: true, release: func() {}}
 	if opts.Max < 0 || opts.Max > mostMessages || opts.Limit < 0 {
 		return p, fmt.Errorf("%w: pulling at most %d, %d at once", errOption, opts.Limit, opts.Max)
 	}
@@ -65,8 +68,17 @@ func (c *Client) newPuller(ctx context.Context, opts PullOptions) (*puller, erro
 	if p.place, err = p.opts.Store.Load(ctx); err != nil {
 		return p, fmt.Errorf("loading the place in the queue: %w", err)
 	}
+	p.release = p.opts.Store.Release
+	if u := p.place.URL; u != "" && u != c.URL() {
+		return p, fmt.Errorf("%w: it is one in %s, not in %s", ErrPlace, u, c.URL())
+	}
 	return p, nil
 }
+
+// ErrPlace ends a pull whose store has a place in another queue. If it is the same one,
+// at a new address, have the store know it by that: in a [File] the URL is on the
+// first line.
+var ErrPlace = errors.New("the stored place is not one in this queue")
 
 func (p *puller) done() bool { return p.opts.Limit > 0 && p.given >= p.opts.Limit }
 
@@ -98,7 +110,7 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 			// service may not hear of it.
 			if b.ETag != p.place.ETag {
 				idle, deaf = 0, 0
-				if err := p.save(ctx, Place{ETag: b.ETag, Handled: p.place.Handled}); err != nil {
+				if err := p.save(ctx, Place{URL: p.c.URL(), ETag: b.ETag, Handled: p.place.Handled}); err != nil {
 					return delivery{}, err
 				}
 				continue
@@ -168,7 +180,7 @@ func (p *puller) handled(ctx context.Context, d *delivery, n int) error {
 	}
 	d.fresh = d.fresh[n:]
 	p.given += n
-	place := Place{ETag: p.place.ETag, Handled: d.known}
+	place := Place{URL: p.c.URL(), ETag: p.place.ETag, Handled: d.known}
 	if len(d.fresh) == 0 {
 		place.ETag = d.etag
 	}
@@ -199,7 +211,7 @@ func (p *puller) confirm(ctx context.Context) error {
 		defer cancel()
 	}
 	err := p.c.insist(ctx, "confirm", p.c.retry.giveUp, func() error {
-		_, err := p.c.Poll(ctx, PollRequest{ETag: p.place.ETag, Max: 1})
+		_, err := p.c.poll(ctx, settle, PollRequest{ETag: p.place.ETag, Max: 1})
 		return err
 	})
 	if err != nil {

@@ -27,21 +27,32 @@ import (
 //   - [*RefusedError]: the service will never take the message at Index; the ones
 //     before it are stored, the ones after it have not been tried. A batch that is
 //     refused is halved until it is known which message it is, and a batch that is
-//     too large for something on the way until it fits.
+//     too large for something on the way until it fits. (One that gets no answer is
+//     halved too, for a slow line may let that through.)
 //   - [*StopError]: wrong credentials or the wrong URL.
 //   - [*UnavailableError]: it did not work in the time that [WithRetry] sets.
 //   - ctx.Err(), wrapped.
 func (c *Client) Push(ctx context.Context, msgs ...qst.Message) (qst.Result, error) {
 	identify(msgs)
 	var total qst.Result
-	most := c.maxMessages
+	most := c.maxMessages // that something on the way takes at once
+	try := most           // less, where larger ones got no answer
 	for first := 0; first < len(msgs); {
-		n, body := c.batch(msgs[first:], most)
-		result, err := c.pushBatch(ctx, body, n)
+		var n int
+		var result qst.Result
+		err := c.insist(ctx, "push", c.retry.giveUp, func() (err error) {
+			var body []byte
+			n, body = c.batch(msgs[first:], try)
+			result, err = c.pushBatch(ctx, body, n)
+			if noAnswer(err) {
+				try = max(n/2, 1)
+			}
+			return err
+		})
 		if refused, ok := errors.AsType[*RefusedError](err); ok {
 			if n > 1 && refused.Status != http.StatusUnsupportedMediaType {
-				most = n / 2
-				c.log.InfoContext(ctx, "a batch was refused; trying half of it", "messages", n, "bytes", len(body), "error", err)
+				most, try = n/2, n/2
+				c.log.InfoContext(ctx, "a batch was refused; trying half of it", "messages", n, "error", err)
 				continue
 			}
 			refused.Index, refused.Count = first, n
@@ -55,8 +66,16 @@ func (c *Client) Push(ctx context.Context, msgs ...qst.Message) (qst.Result, err
 		total.Accepted += result.Accepted
 		total.Duplicates += result.Duplicates
 		first += n
+		try = min(2*try, most)
 	}
 	return total, nil
+}
+
+// noAnswer reports whether a request came to nothing: a slow or broken line may let a
+// smaller one through.
+func noAnswer(err error) bool {
+	unavailable, ok := errors.AsType[*UnavailableError](err)
+	return ok && (unavailable.Status == 0 || unavailable.Status == http.StatusRequestTimeout)
 }
 
 // batch returns how many of the first messages make a batch within the limits, at
@@ -77,22 +96,20 @@ func (c *Client) batch(msgs []qst.Message, most int) (n int, body []byte) {
 	return n, qst.Append(body[:0], c.format, msgs[:n])
 }
 
-// pushBatch pushes a batch of n messages until it is stored, refused, or given up.
-func (c *Client) pushBatch(ctx context.Context, body []byte, n int) (qst.Result, error) {
+// pushBatch pushes a batch of n messages, once.
+func (c *Client) pushBatch(ctx context.Context, body []byte, n int) (result qst.Result, err error) {
+	spanned, span := c.startSpan(ctx, send)
+	defer func() { endSpan(ctx, span, n, err) }()
 	header := http.Header{"Content-Type": {c.format.MediaType()}, "Accept": {c.format.MediaType()}}
 	if c.gzip {
 		header.Set("Content-Encoding", "gzip")
 		body = compress(body)
 	}
-	var result qst.Result
-	err := c.insist(ctx, "push", c.retry.giveUp, func() error {
-		a, err := c.exchange(ctx, http.MethodPost, nil, header.Clone(), body, pushTimeout)
-		if err == nil {
-			result, err = c.result(a, n)
-		}
-		return err
-	})
-	return result, err
+	a, err := c.exchange(spanned, send, nil, header, body, pushTimeout)
+	if err != nil {
+		return qst.Result{}, err
+	}
+	return c.result(a, n)
 }
 
 // result reads the answer to a batch of n messages. One that does not account for

@@ -346,3 +346,42 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Over a line that lets no large request through in time, smaller ones get there.
+func TestPushSendsLessWhereNothingIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &takeAll{}
+		tries := 0
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if tries++; r.ContentLength > 2000 {
+				<-r.Context().Done()
+				return
+			}
+			s.ServeHTTP(w, r)
+		})
+		result, err := newLocal(t, h).Push(t.Context(), numbered(300)...)
+		if err != nil || result.Accepted != 300 || tries > 60 {
+			t.Errorf("%+v, %v after %d requests", result, err, tries)
+		}
+	})
+}
+
+// An answer that was not asked to be encoded can't be read; that is said, and that it
+// is not the service's doing.
+func TestAnswersThatAreEncodedUnasked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Accept-Encoding"); got != "identity" {
+				t.Errorf("Accept-Encoding: %s", got)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Encoding", "br")
+			_, _ = io.WriteString(w, "??")
+		})
+		_, err := newLocal(t, h).Poll(t.Context(), client.PollRequest{})
+		var unavailable *client.UnavailableError
+		if !errors.As(err, &unavailable) || !strings.Contains(err.Error(), "encoded it (br)") {
+			t.Errorf("got %v", err)
+		}
+	})
+}

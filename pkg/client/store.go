@@ -8,6 +8,10 @@ import (
 
 // Place is how far the handling of a queue has come. The zero value is its beginning.
 type Place struct {
+	// URL is that of the endpoint whose queue this is a place in: in another one it
+	// means nothing, and would have messages passed over there that were never handled.
+	URL string
+
 	// ETag stands for the last message of the last batch that was handled whole.
 	// The next poll brings it, and so confirms that batch.
 	ETag string
@@ -28,15 +32,19 @@ type Digest = [16]byte
 // saved last must be what is loaded next, whenever the program dies: between the
 // two a message is handled a second time.
 //
-// A store belongs to one queue and one loop at a time.
+// A store belongs to one queue, and to one loop at a time.
 type Store interface {
-	// Load returns what was saved last, or the zero Place.
+	// Load returns what was saved last, or the zero Place. It should fail while another
+	// loop uses the store, in whatever program.
 	Load(ctx context.Context) (Place, error)
 
 	// Save returns when the place is as safe as the store makes it. It may not keep or
 	// change p.Handled. Its context does not end with that of the loop: what was
 	// handled has to be saved also when the loop is told to end.
 	Save(ctx context.Context, p Place) error
+
+	// Release says that the loop that called Load has ended.
+	Release()
 }
 
 // Memory is a Store that lasts as long as the program. A program that starts again
@@ -51,13 +59,21 @@ type Memory struct {
 func (m *Memory) Load(context.Context) (Place, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return Place{ETag: m.place.ETag, Handled: slices.Clone(m.place.Handled)}, nil
+	return clone(m.place), nil
 }
 
 // Save keeps p. It can't fail.
 func (m *Memory) Save(_ context.Context, p Place) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.place = Place{ETag: p.ETag, Handled: slices.Clone(p.Handled)}
+	m.place = clone(p)
 	return nil
+}
+
+// Release does nothing.
+func (m *Memory) Release() {}
+
+func clone(p Place) Place {
+	p.Handled = slices.Clone(p.Handled)
+	return p
 }

@@ -75,7 +75,7 @@ func (r *resultNumbers) result(s *scanner) (Result, error) {
 }
 
 func decodeXMLResult(body []byte) (Result, error) {
-	d, err := newXMLDecoder("", body)
+	d, err := newXMLDecoder("", body, false)
 	if err != nil {
 		return Result{}, err
 	}

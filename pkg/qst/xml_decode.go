@@ -10,7 +10,7 @@ package qst
 // turn them into spaces, as the protocol keeps white space in from, to and
 // properties.
 func decodeXML(charset string, body []byte, l Limits, version1 bool) ([]Message, error) {
-	d, err := newXMLDecoder(charset, body)
+	d, err := newXMLDecoder(charset, body, version1)
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +33,9 @@ func decodeXML(charset string, body []byte, l Limits, version1 bool) ([]Message,
 		return nil, err
 	}
 	d.message = 0
+	if d.full {
+		return msgs, nil
+	}
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -41,14 +44,19 @@ func decodeXML(charset string, body []byte, l Limits, version1 bool) ([]Message,
 
 type xmlDecoder struct {
 	scanner
-	version1 bool // <text> is the body, and there is no subject
+	version1 bool // as DecodeVersion1 says
+	full     bool // version 1: as many messages as may be were read, and there are more
 }
 
-// newXMLDecoder returns a decoder for a document in whatever charset.
-func newXMLDecoder(charset string, body []byte) (*xmlDecoder, error) {
+// newXMLDecoder returns a decoder for a document in whatever charset. With mend,
+// characters that XML does not allow are no error.
+func newXMLDecoder(charset string, body []byte, mend bool) (*xmlDecoder, error) {
 	doc, cut, err := toUTF8(charset, body)
 	if err != nil {
 		return nil, err
+	}
+	if mend {
+		doc = mendChars(doc)
 	}
 	d := new(xmlDecoder)
 	d.data, d.cut = doc, cut
@@ -122,6 +130,9 @@ func (d *xmlDecoder) batch() ([]Message, error) {
 		if string(name) != "message" {
 			d.message++ // it is where a message should be
 			return nil, d.refuse("<messages> has no element %s", quote(name))
+		}
+		if d.full = d.version1 && d.message == d.limits.MaxMessages; d.full {
+			return msgs, nil
 		}
 		if err := d.beginMessage(); err != nil {
 			return nil, err

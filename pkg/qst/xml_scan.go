@@ -47,6 +47,22 @@ func checkChars(doc []byte) (n int, reason string) {
 	return n, ""
 }
 
+// mendChars returns doc with U+FFFD in the place of what checkChars finds wrong.
+func mendChars(doc []byte) []byte {
+	n, reason := checkChars(doc)
+	if reason == "" {
+		return doc
+	}
+	mended := append(make([]byte, 0, len(doc)+utf8.UTFMax), doc[:n]...)
+	for n < len(doc) {
+		_, size := utf8.DecodeRune(doc[n:])
+		doc = doc[n+size:]
+		n, _ = checkChars(doc)
+		mended = append(utf8.AppendRune(mended, utf8.RuneError), doc[:n]...)
+	}
+	return mended
+}
+
 // isXMLChar reports whether XML 1.0 allows r (section 2.2).
 func isXMLChar(r rune) bool {
 	return r >= ' ' && r <= 0xD7FF || r == '\t' || r == '\n' || r == '\r' ||
@@ -290,6 +306,9 @@ func (d *xmlDecoder) charReference(at int) error {
 		return d.fail("malformed character reference")
 	}
 	d.pos++ // ;
+	if !isXMLChar(r) && d.version1 {
+		r = utf8.RuneError // in no more bytes than the reference has
+	}
 	if !isXMLChar(r) {
 		ref := d.data[at:d.pos]
 		d.pos = at

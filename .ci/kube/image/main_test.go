@@ -19,7 +19,8 @@ func context(t *testing.T) build {
 	t.Helper()
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{
-		"ca-certificates.crt": 0o600, "linux-amd64/api": 0o755, "linux-amd64/qst": 0o755, "linux-arm64/api": 0o755, "linux-arm64/qst": 0o755,
+		"ca-certificates.crt": 0o600, "LICENSE": 0o644, "THIRD_PARTY_NOTICES.txt": 0o644,
+		"linux-amd64/api": 0o755, "linux-amd64/qst": 0o755, "linux-arm64/api": 0o755, "linux-arm64/qst": 0o755,
 		"soak": 0o755, "k6": 0o755, "lib/qst.js": 0o755, "scenarios/smoke.js": 0o755, "data/more/sms.txt": 0o755,
 	} {
 		file := filepath.Join(dir, name)
@@ -65,7 +66,7 @@ func TestTheServicesImage(t *testing.T) {
 			t.Errorf("label %s=%q, want %q", label, got, want)
 		}
 	}
-	if got, want := files(t, image), []string{"api=linux-arm64/api", "etc/ssl/certs/ca-certificates.crt=ca-certificates.crt", "qst=linux-arm64/qst"}; !slices.Equal(got, want) {
+	if got, want := files(t, image), []string{"LICENSE=LICENSE", "THIRD_PARTY_NOTICES.txt=THIRD_PARTY_NOTICES.txt", "api=linux-arm64/api", "etc/ssl/certs/ca-certificates.crt=ca-certificates.crt", "qst=linux-arm64/qst"}; !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
 	again, err := b.image(text, v1.Platform{OS: "linux", Architecture: "arm64"})
@@ -117,7 +118,11 @@ func files(t *testing.T, image v1.Image) (found []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := int64(0o755); strings.HasSuffix(h.Name, ".crt") && h.Mode != 0o644 || !strings.HasSuffix(h.Name, ".crt") && h.Mode != want {
+		want := int64(0o755)
+		if slices.Contains([]string{"etc/ssl/certs/ca-certificates.crt", "LICENSE", "THIRD_PARTY_NOTICES.txt"}, h.Name) {
+			want = 0o644
+		}
+		if h.Mode != want {
 			t.Errorf("%s has mode %o", h.Name, h.Mode)
 		}
 		found = append(found, h.Name+"="+string(text))

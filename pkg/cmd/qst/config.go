@@ -49,14 +49,18 @@ func (s settings) or(other settings) settings {
 	return s
 }
 
-// configFile returns the file's path, and whether the user named it.
+// configFile returns the file's path, and whether the user named it. "" is none.
 func (a *app) configFile() (path string, named bool) {
 	if path = cmp.Or(a.configPath, a.env("QSTC_CONFIG")); path != "" {
 		return path, true
 	}
 	dir := a.env("XDG_CONFIG_HOME")
 	if dir == "" {
-		dir = filepath.Join(a.env("HOME"), ".config")
+		home := cmp.Or(a.env("HOME"), a.env("USERPROFILE")) // the latter is Windows'
+		if home == "" {
+			return "", false // not the current directory, which may be anybody's
+		}
+		dir = filepath.Join(home, ".config")
 	}
 	return filepath.Join(dir, "qst", "config.toml"), false
 }
@@ -66,6 +70,9 @@ func (a *app) configFile() (path string, named bool) {
 func (a *app) readConfig() (config, error) {
 	path, named := a.configFile()
 	var c config
+	if path == "" {
+		return c, nil
+	}
 	meta, err := toml.DecodeFile(path, &c)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return config{}, nil
@@ -87,7 +94,7 @@ func (a *app) warnReadable(path string, c config) {
 		return
 	}
 	for _, s := range c.Profiles {
-		if s.Password != "" || s.AdminToken != "" {
+		if s.Password != "" || s.AdminToken != "" || passwordIn(s.URL) != "" {
 			fmt.Fprintf(a.err, "qst: warning: others can read the passwords in %s: chmod 600 it\n", path)
 			return
 		}
@@ -112,7 +119,7 @@ func (a *app) profileNamed(name string) (settings, error) {
 	s, ok := c.Profiles[name]
 	if !ok {
 		path, _ := a.configFile()
-		return settings{}, usagef("there is no profile %q in %s", name, path)
+		return settings{}, usagef("there is no profile %q in %s", name, cmp.Or(path, "a configuration file, nor a HOME to have one in"))
 	}
 	return s, nil
 }

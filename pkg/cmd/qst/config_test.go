@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // Whose credentials go where.
@@ -86,6 +87,47 @@ password-file = "` + secret + `"
 	}
 }
 
+// Without a home there is no configuration: not that of the current directory, say.
+func TestConfigurationWithoutAHome(t *testing.T) {
+	t.Parallel()
+	a := app{terminal: terminal{env: func(string) string { return "" }}}
+	if path, named := a.configFile(); path != "" || named {
+		t.Errorf("%s, %t", path, named)
+	}
+	r := call{env: map[string]string{"HOME": ""}}.qst(t, "pull", "--profile", "x")
+	r.wantCode(t, exitUsage, "nor a HOME")
+}
+
+func TestPasswordInACommandLine(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded")
+	url := strings.Replace(s.URL("box"), "http://", "http://ann:s3cret@", 1)
+	for _, args := range [][]string{{"pull", "--url", url}, {"doctor", url}, {"relay", "--once", "--state", t.TempDir(), url, s.URL("other")}} {
+		if r := command(t, args...).wantOK(t); !strings.Contains(r.stderr, "everyone on this machine can read the password") || strings.Contains(r.stderr+r.out, "s3cret") {
+			t.Errorf("%s: %s%s", args[0], r.out, r.stderr)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(path, []byte("[profiles.x]\nurl = \""+url+"\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := command(t, "pull", "--config", path, "-p", "x").wantOK(t); !strings.Contains(r.stderr, "chmod 600") || strings.Contains(r.stderr, "command line") {
+		t.Errorf("got %s", r.stderr)
+	}
+}
+
+func TestIsTerminal(t *testing.T) {
+	t.Parallel()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	if isTerminal(null) {
+		t.Errorf("%s is none", os.DevNull)
+	}
+}
+
 func TestPasswordThenMessages(t *testing.T) {
 	t.Parallel()
 	url := service.Start(t, "embedded").URL("box")
@@ -103,6 +145,9 @@ func TestMan(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)
 		}
+	}
+	if strings.ContainsFunc(page, func(r rune) bool { return r > unicode.MaxASCII }) || !strings.Contains(page, `\[u2026]`) {
+		t.Error("not ASCII")
 	}
 	known := []string{".TH", ".SH", ".B", ".br", ".nf", ".fi", ".PP", ".TP"}
 	for line := range strings.SplitSeq(page, "\n") {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ func (a *app) settings() (settings, error) {
 	if env.PasswordFile != "" {
 		env.Password = ""
 	}
+	a.warnVisible(a.url)
 	s := flags.or(env)
 	return a.withProfile(s, s.URL, "which endpoint? --url, QSTC_URL or a profile tells; see qst help")
 }
@@ -55,6 +57,7 @@ func (a *app) withProfile(s settings, url, missing string) (settings, error) {
 // and password in it where they are needed, or a profile.
 func (a *app) named(arg string) (settings, error) {
 	if strings.Contains(arg, "://") {
+		a.warnVisible(arg)
 		return settings{URL: arg, Wait: cmp.Or(a.wait, a.env("QSTC_WAIT"))}, nil
 	}
 	s, err := a.profileNamed(arg)
@@ -111,4 +114,21 @@ func (a *app) connect(s settings, opts ...client.Option) (*client.Client, error)
 		opts = append(opts, client.WithWait(wait))
 	}
 	return client.New(s.URL, opts...)
+}
+
+// warnVisible warns of a URL from the command line with a password in it.
+func (a *app) warnVisible(rawURL string) {
+	if passwordIn(rawURL) != "" {
+		fmt.Fprintln(a.err, "qst: warning: everyone on this machine can read the password in a command line: use a profile, --password-file or QSTC_PASSWORD")
+	}
+}
+
+// passwordIn returns the password that a URL has in it.
+func passwordIn(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return password
 }

@@ -78,6 +78,11 @@ func (a *app) doctor(ctx context.Context, flags doctorFlags, args []string) erro
 	if err != nil {
 		return err
 	}
+	// Once: the standard input gives it only once.
+	if s.Password, err = a.password(s); err != nil {
+		return err
+	}
+	s.PasswordFile = ""
 	c, err := a.connect(s) // it knows what a URL must be
 	if err != nil {
 		return err
@@ -86,10 +91,7 @@ func (a *app) doctor(ctx context.Context, flags doctorFlags, args []string) erro
 	if err != nil {
 		return usagef("%w", err)
 	}
-	d := &doctor{url: u, user: s.User, report: a.report}
-	if d.password, err = a.password(s); err != nil {
-		return err
-	}
+	d := &doctor{url: u, user: s.User, password: s.Password, report: a.report}
 	if raw, err := url.Parse(s.URL); err == nil && raw.User != nil {
 		d.user = raw.User.Username()
 		d.password, _ = raw.User.Password()

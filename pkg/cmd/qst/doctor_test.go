@@ -4,10 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"maps"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -174,7 +181,7 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		}}, "conditional", "bad: a proxy answers If-None-Match itself", exitFindings},
 		"size":           {misbehaviour{maxBody: 500 << 10}, "size", "client_max_body_size", exitFindings},
 		"504":            {misbehaviour{cut: 1500 * time.Millisecond}, "long poll", "nginx: proxy_read_timeout 75s", exitFindings},
-		"dropped":        {misbehaviour{cut: 1500 * time.Millisecond, drop: true}, "long poll", "HAProxy: timeout client 75s", exitFindings},
+		"dropped":        {misbehaviour{cut: 1500 * time.Millisecond, drop: true}, "long poll", "HAProxy: hard-stop-after", exitFindings},
 		"no long polls":  {misbehaviour{request: func(r *http.Request) { dropParameter(r, "long-polling") }}, "long poll", "long-polling=true does not get through", exitFindings},
 		"wrong clock":    {misbehaviour{answer: func(r *http.Response) { r.Header.Set("Date", "Sat, 02 Jan 2010 03:04:05 GMT") }}, "clock", "ahead of the server's", exitOK},
 		"proxy's 401":    {misbehaviour{answer: own(401)}, "credentials", "auth_basic off", exitFindings},
@@ -252,18 +259,69 @@ func TestDoctorTouchesNoStrangersMessages(t *testing.T) {
 
 func TestDoctorOfNoWay(t *testing.T) {
 	t.Parallel()
-	private := httptest.NewUnstartedServer(http.NotFoundHandler())
-	private.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
-	private.StartTLS()
-	t.Cleanup(private.Close)
+	now := time.Now()
+	private := startTLS(t, certificate(t, "127.0.0.1", now.Add(time.Hour)), tls.VersionTLS13)
+	expired := startTLS(t, certificate(t, "127.0.0.1", now.Add(-time.Hour)), tls.VersionTLS13)
+	another := startTLS(t, certificate(t, "qst.example.org", now.Add(time.Hour)), tls.VersionTLS13)
+	old := startTLS(t, certificate(t, "127.0.0.1", now.Add(time.Hour)), tls.VersionTLS11)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
 	for name, c := range map[string]struct{ url, check, want string }{
 		"nothing there": {"http://127.0.0.1:1/v2/channels/x", "reach", "nothing listens"},
-		"certificate":   {private.URL + "/v2/channels/x", "tls", "SSL_CERT_FILE"},
+		"authority":     {private + "/v2/channels/x", "tls", "SSL_CERT_FILE"},
+		"expired":       {expired + "/v2/channels/x", "tls", "renew the certificate"},
+		"another name":  {another + "/v2/channels/x", "tls", "server_name"},
+		"TLS 1.1":       {old + "/v2/channels/x", "tls", "TLS 1.2 or 1.3"},
+		"no TLS":        {strings.Replace(plain.URL, "http:", "https:", 1) + "/v2/channels/x", "tls", "does not speak TLS"},
+		"no such host":  {"http://qst.invalid/v2/channels/x", "reach", "name is not known"},
 		"double slash":  {"http://127.0.0.1:1//v2//channels/x", "url", "double slash"},
 	} {
 		r := command(t, "doctor", c.url)
 		if found := findings(t, r)[c.check]; r.code != exitFindings || !strings.Contains(found, c.want) {
 			t.Errorf("%s: exit code %d, %q", name, r.code, r.out)
 		}
+	}
+}
+
+// certificate makes one that signs itself.
+func certificate(t *testing.T, host string, until time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.Add(-24 * time.Hour), NotAfter: until}
+	if ip := net.ParseIP(host); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{host}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// startTLS starts a server that speaks TLS up to a version, and returns its URL.
+func startTLS(t *testing.T, c tls.Certificate, most uint16) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS10, MaxVersion: most}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// The standard input gives a password once.
+func TestDoctorWithAPasswordFromTheStandardInput(t *testing.T) {
+	t.Parallel()
+	o := startAdmin(t)
+	party := o.channel(t, "c", "")("gateway")
+	typed := call{stdin: party.env["QSTC_PASSWORD"] + "\n", env: map[string]string{"QSTC_USER": party.env["QSTC_USER"]}}
+	r := typed.qst(t, "doctor", "--password-file", "-", party.env["QSTC_URL"]).wantOK(t)
+	if found := findings(t, r)["credentials"]; !strings.HasPrefix(found, "ok: accepted") {
+		t.Errorf("credentials: %s", found)
 	}
 }

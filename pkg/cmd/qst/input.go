@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 )
@@ -21,6 +22,9 @@ var unlimited = qst.Limits{MaxMessages: math.MaxInt, MaxMessageBytes: math.MaxIn
 
 // readMessages reads messages in a format, or in the one that the input seems to have.
 func readMessages(r *bufio.Reader, format string) (messages, error) {
+	if err := skipMark(r); err != nil {
+		return nil, err
+	}
 	if format == "auto" {
 		var err error
 		if format, err = guess(r); err != nil {
@@ -41,6 +45,21 @@ func readMessages(r *bufio.Reader, format string) (messages, error) {
 	}
 }
 
+// skipMark skips the byte order mark of UTF-8, which spreadsheets and editors write.
+// That of UTF-16 is left for XML, which may be in it, and refused elsewhere.
+func skipMark(r *bufio.Reader) error {
+	// Not three bytes at once: there may be less for now. An error comes again.
+	if head, _ := r.Peek(1); len(head) == 0 || head[0] != 0xEF {
+		return nil
+	}
+	head, _ := r.Peek(3)
+	if string(head) != "\ufeff" {
+		return nil
+	}
+	_, err := r.Discard(len(head))
+	return err
+}
+
 // guess tells the format from the first byte that is not white space.
 func guess(r *bufio.Reader) (string, error) {
 	for n := 1; ; n++ {
@@ -52,8 +71,8 @@ func guess(r *bufio.Reader) (string, error) {
 			return "lines", nil
 		}
 		switch head[n-1] {
-		case ' ', '\t', '\r', '\n', 0xEF, 0xBB, 0xBF: // a byte order mark too
-		case '<':
+		case ' ', '\t', '\r', '\n':
+		case '<', 0xFE, 0xFF: // UTF-16's byte order mark
 			return "xml", nil
 		case '[', '{':
 			return "json", nil
@@ -63,10 +82,18 @@ func guess(r *bufio.Reader) (string, error) {
 	}
 }
 
+// errUTF8 says that a text would not arrive as it is. Messages are Unicode.
+var errUTF8 = errors.New("not UTF-8; iconv converts it")
+
 func readLines(r *bufio.Reader) messages {
+	n := 0
 	return func() (qst.Message, error) {
 		for {
 			line, err := r.ReadString('\n')
+			n++
+			if !utf8.ValidString(line) {
+				return qst.Message{}, fmt.Errorf("line %d: %w", n, errUTF8)
+			}
 			if line = strings.TrimRight(line, "\r\n"); line != "" {
 				return qst.Message{Body: line}, nil
 			}
@@ -125,15 +152,15 @@ func readXML(r io.Reader) messages {
 	})
 }
 
-func readCSV(r io.Reader) messages {
+func readCSV(r *bufio.Reader) messages {
 	d := csv.NewReader(r)
 	var columns []string
 	return func() (m qst.Message, err error) {
 		if columns == nil {
-			if columns, err = d.Read(); err != nil {
+			d.Comma = separator(r)
+			if columns, err = readHeader(d); err != nil {
 				return m, err
 			}
-			columns[0] = strings.TrimPrefix(columns[0], "\ufeff") // spreadsheets write it
 		}
 		row, err := d.Read()
 		if err != nil {
@@ -143,23 +170,75 @@ func readCSV(r io.Reader) messages {
 			if text == "" {
 				continue
 			}
-			switch columns[i] {
-			case "id":
-				m.ID = text
-			case "from":
-				m.From = text
-			case "to":
-				m.To = text
-			case "when":
-				m.When = text
-			case "subject":
-				m.Subject = text
-			case "body":
-				m.Body = text
-			default:
-				m.Properties = append(m.Properties, qst.Property{Name: columns[i], Values: []qst.Value{{Text: text}}})
+			if !utf8.ValidString(text) {
+				line, _ := d.FieldPos(i)
+				return m, fmt.Errorf("line %d: %w", line, errUTF8)
 			}
+			if field := fieldNamed(&m, columns[i]); field != nil {
+				*field = text
+				continue
+			}
+			m.Properties = append(m.Properties, qst.Property{Name: columns[i], Values: []qst.Value{{Text: text}}})
 		}
 		return m, nil
+	}
+}
+
+// separator tells what separates columns: spreadsheets in half of the world write
+// semicolons, and some write tabs.
+func separator(r *bufio.Reader) rune {
+	head, _ := r.Peek(r.Size()) // what is wrong shows when it is read
+	line, _, _ := strings.Cut(string(head), "\n")
+	for _, c := range ",;\t" {
+		if strings.ContainsRune(line, c) {
+			return c
+		}
+	}
+	return ','
+}
+
+// readHeader reads the names of the columns.
+func readHeader(d *csv.Reader) ([]string, error) {
+	columns, err := d.Read()
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for i, name := range columns {
+		name = strings.TrimSpace(name)
+		columns[i] = name
+		lower := strings.ToLower(name)
+		switch {
+		case !utf8.ValidString(name):
+			return nil, fmt.Errorf("the first line: %w", errUTF8)
+		case name == "":
+			return nil, fmt.Errorf("column %d has no name", i+1)
+		case seen[name]:
+			return nil, fmt.Errorf("there are two columns %q", name)
+		case name != lower && fieldNamed(new(qst.Message), lower) != nil:
+			return nil, fmt.Errorf("column %q would be a property; the field is called %q", name, lower)
+		}
+		seen[name] = true
+	}
+	return columns, nil
+}
+
+// fieldNamed returns m's field of that name; nil: there is none.
+func fieldNamed(m *qst.Message, name string) *string {
+	switch name {
+	case "id":
+		return &m.ID
+	case "from":
+		return &m.From
+	case "to":
+		return &m.To
+	case "when":
+		return &m.When
+	case "subject":
+		return &m.Subject
+	case "body":
+		return &m.Body
+	default:
+		return nil
 	}
 }

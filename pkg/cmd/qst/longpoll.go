@@ -83,9 +83,7 @@ func (q *queueDoctor) longPoll(ctx context.Context, watch time.Duration) {
 // cutAdvice says what cuts a poll that is waiting, by how it does.
 func (q *queueDoctor) cutAdvice(o *observation) string {
 	workaround := "; until then have clients wait for less (--wait, QSTC_WAIT)"
-	if p := o.proxy(); p != "" {
-		q.via = p
-	}
+	q.recognize(o)
 	switch {
 	case o.timeout:
 		return "the answer never came: something keeps the connection and forgot the request (a NAT or firewall that forgets quiet connections)" + workaround
@@ -97,7 +95,7 @@ func (q *queueDoctor) cutAdvice(o *observation) string {
 		return "the service holds polls for up to 50s; what is in between must wait for longer" + workaround
 	default:
 		return "the connection was dropped without a word: " +
-			q.setting("nginx: proxy_read_timeout 75s, or a load balancer in front with an idle timeout below 60s", "HAProxy: timeout client 75s, timeout tunnel; a load balancer's idle timeout; a NAT") + workaround
+			q.setting("nginx: proxy_read_timeout 75s, or a load balancer in front with an idle timeout below 60s", "HAProxy: hard-stop-after at a reload; a load balancer's idle timeout; a NAT") + workaround
 	}
 }
 

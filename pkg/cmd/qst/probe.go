@@ -123,4 +123,11 @@ func (o *observation) proxy() string {
 	return ""
 }
 
+// recognize remembers the proxy that wrote an answer. HAProxy shows itself in errors alone.
+func (d *doctor) recognize(o *observation) {
+	if via := o.proxy(); via != "" {
+		d.via = via
+	}
+}
+
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

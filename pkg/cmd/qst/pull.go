@@ -25,7 +25,8 @@ func (a *app) pullCommand() *cobra.Command {
 		Short: "Pull messages and write them to the standard output",
 		Long: `Takes the messages that are in the queue and writes them: as a table for people, as
 JSON lines for programs (see --output). A message is confirmed, and gone from the
-server, when it has been written.
+server, when it has been written: what a pipe has taken counts as that, so end it
+with --max rather than with head.
 
 A queue has one consumer. Pulling from one that a program is pulling from takes
 messages away from it, and with --no-confirm makes them come to it a second time.

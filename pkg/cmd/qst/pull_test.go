@@ -3,9 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPullMaxAndNoConfirm(t *testing.T) {
@@ -101,3 +106,66 @@ func TestPullIntoAClosedPipe(t *testing.T) {
 type closedPipe struct{}
 
 func (closedPipe) Write([]byte) (int, error) { return 0, context.DeadlineExceeded }
+
+// A state file and a relay's directory have one user at a time, and none after it was killed.
+func TestStateInUse(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded")
+	patient, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	dir := t.TempDir()
+	place := filepath.Join(dir, "place")
+	for _, c := range []struct{ holder, other []string }{
+		{
+			[]string{"pull", "--url", s.URL("one"), "--follow", "--state", place},
+			[]string{"pull", "--url", s.URL("one"), "--state", place},
+		},
+		{
+			[]string{"relay", s.URL("two"), s.URL("three"), "--state", dir},
+			[]string{"relay", s.URL("two"), s.URL("three"), "--state", dir, "--once"},
+		},
+	} {
+		holder := exec.CommandContext(t.Context(), program, c.holder...)
+		if err := holder.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lock := place
+		if c.holder[0] == "relay" {
+			lock = filepath.Join(dir, "forward")
+		}
+		for { // until it has it
+			if content, _ := os.ReadFile(lock + ".lock"); bytes.HasSuffix(content, []byte("\n")) {
+				break
+			}
+			if err := patient.Err(); err != nil {
+				t.Fatal(err)
+			}
+			runtime.Gosched()
+		}
+		command(t, c.other...).wantCode(t, exitFailed, fmt.Sprintf("%s is in use by process %d on ", lock, holder.Process.Pid))
+		if err := holder.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = holder.Wait() // its error is the signal
+		command(t, c.other...).wantOK(t)
+	}
+}
+
+// A state file of another queue, or of another program, is refused as it is.
+func TestStateOfSomethingElse(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded")
+	place := filepath.Join(t.TempDir(), "place")
+	for _, channel := range []string{"one", "two"} {
+		command(t, "push", "--url", s.URL(channel), "--body", "x").wantOK(t)
+	}
+	command(t, "pull", "--url", s.URL("one"), "--state", place).wantOK(t)
+	command(t, "pull", "--url", s.URL("two"), "--state", place).wantCode(t, exitUsage, "it is one in "+s.URL("one"))
+	if err := os.WriteFile(place, []byte("shopping list\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "pull", "--url", s.URL("two"), "--state", place).wantCode(t, exitUsage, "not a place in a queue")
+	if content, err := os.ReadFile(place); err != nil || string(content) != "shopping list\n" {
+		t.Errorf("%s, %v", content, err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ import (
 	"github.com/queuestatetransfer/qst/pkg/qst"
 )
 
-// pushChunk is how many messages are read before they are pushed: a batch.
+// pushChunk is the most messages that are pushed at a time: a batch.
 const pushChunk = 1000
 
 type pushFlags struct {
@@ -37,7 +38,9 @@ messages from the standard input:
   json   objects or arrays of them, one after the other; JSON lines too
   xml    a <messages> document
   csv    the first line names the columns: id, from, to, when, subject, body;
-         any other is a property
+         any other is a property; commas, semicolons or tabs separate
+
+Text is UTF-8. Messages are pushed as they come: tail -f file | qst push works.
 
 What --from, --to and the other flags say is filled in where a message has none.
 
@@ -45,8 +48,8 @@ A message without an id is given one, so a push that has to be tried again store
 nothing twice. A file that is pushed once more by another call is another matter:
 give its messages ids.
 
-Messages are stored in their order. At the first one that the server refuses, qst
-stops: the ones before it are stored, those after it are not.`,
+Messages are stored in their order. At the first one that the server refuses, or
+that can't be read, qst stops: the ones before it are stored, those after it are not.`,
 		Example: `  qst push --to sms://838383 --body 'Fish & chips'
   seq 3 | qst push --to sms://838383
   qst push --input csv < messages.csv`,
@@ -74,6 +77,11 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 			return usagef("--property %s: not name=value", property)
 		}
 		p.message.Properties = append(p.message.Properties, qst.Property{Name: name, Values: []qst.Value{{Text: value}}})
+	}
+	for _, text := range append([]string{p.message.ID, p.message.From, p.message.To, p.message.When, p.message.Subject, p.message.Body}, p.properties...) {
+		if !utf8.ValidString(text) {
+			return usagef("%q is %w", text, errUTF8)
+		}
 	}
 	s, err := a.settings()
 	if err != nil {
@@ -111,7 +119,15 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 	return a.pushed(result)
 }
 
-// pushFrom pushes what source gives, a chunk at a time.
+// read is what a source gave.
+type read struct {
+	message qst.Message
+	err     error // the last one; io.EOF is the end
+}
+
+// pushFrom pushes what source gives: at most a chunk at a time, and at once what is
+// there when the source takes its time. Of an input with a mistake in it, what
+// is before the mistake is pushed.
 func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, defaults qst.Message) (qst.Result, error) {
 	var (
 		total qst.Result
@@ -119,18 +135,24 @@ func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, d
 		line  = progress{t: a.terminal}
 	)
 	defer line.clear()
-	for done := false; !done; {
-		var chunk []qst.Message
-		for len(chunk) < pushChunk {
+	input := make(chan read, pushChunk)
+	go func() { // reading can't be interrupted; the program ends before it does
+		for {
 			m, err := source()
-			if done = errors.Is(err, io.EOF); done {
-				break
+			select {
+			case input <- read{m, err}:
+			case <-ctx.Done():
+				return
 			}
 			if err != nil {
-				return total, usagef("input: %w", err)
+				return
 			}
-			fill(&m, &defaults)
-			chunk = append(chunk, m)
+		}
+	}()
+	for {
+		chunk, ended := nextChunk(ctx, input)
+		for i := range chunk {
+			fill(&chunk[i], &defaults)
 		}
 		first := total.Accepted + total.Duplicates
 		result, err := c.Push(ctx, chunk...)
@@ -143,10 +165,43 @@ func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, d
 			}
 			return total, err
 		}
+		switch {
+		case errors.Is(ended, io.EOF):
+			return total, nil
+		case ended != nil && ctx.Err() != nil:
+			return total, ended
+		case ended != nil:
+			return total, usagef("input: %w", ended)
+		}
 		n := total.Accepted + total.Duplicates
 		line.showf("%d messages, %.0f/s", n, float64(n)/max(time.Since(start).Seconds(), 0.001))
 	}
-	return total, nil
+}
+
+// nextChunk waits for a message, and takes what there is behind it. ended is the error
+// that came after them.
+func nextChunk(ctx context.Context, input <-chan read) (chunk []qst.Message, ended error) {
+	for len(chunk) < pushChunk {
+		var r read
+		if len(chunk) == 0 {
+			select {
+			case r = <-input:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		} else {
+			select {
+			case r = <-input:
+			default:
+				return chunk, nil
+			}
+		}
+		if r.err != nil {
+			return chunk, r.err
+		}
+		chunk = append(chunk, r.message)
+	}
+	return chunk, nil
 }
 
 // fill gives m what it lacks.

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/queuestatetransfer/qst/pkg/client"
 )
 
 // pushedAs pushes with args and stdin, and returns what is then in the queue.
@@ -44,10 +50,31 @@ func TestPushAndPull(t *testing.T) {
 			stdin: "\ufeffid,to,when,body,colour\n1,b,w,\"x, \"\"y\"\"\",red\n2,,w,z,\n", args: []string{"--input", "csv", "--to", "c"},
 			want: `{"id":"1","to":"b","when":"w","body":"x, \"y\"","colour":"red"}` + "\n" + `{"id":"2","to":"c","when":"w","body":"z"}`,
 		},
+		"csv of a spreadsheet": {
+			stdin: "\ufeffid;when; body\r\n1;w;\"a, b\r\nc\"\r\n", args: []string{"--input", "csv"},
+			want: `{"id":"1","when":"w","body":"a, b\nc"}`,
+		},
+		"csv with tabs": {
+			stdin: "id\twhen\tbody\n1\tw\ttabs\n", args: []string{"--input", "csv"},
+			want: `{"id":"1","when":"w","body":"tabs"}`,
+		},
+		"marked json": {
+			stdin: "\ufeff{\"id\":\"1\",\"when\":\"w\",\"body\":\"marked\"}",
+			want:  `{"id":"1","when":"w","body":"marked"}`,
+		},
+		"marked lines": {
+			stdin: "\ufeffx", args: []string{"--when", "w", "--property", "p=1"},
+			want: `{"when":"w","body":"x","p":"1"}`,
+		},
+		"xml in UTF-16": {
+			stdin: "\xff\xfe" + strings.Join(strings.Split(`<messages><message id="1" when="w"><body>wide</body></message></messages>`, ""), "\x00") + "\x00",
+			want:  `{"id":"1","when":"w","body":"wide"}`,
+		},
+		"nothing": {stdin: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := strings.TrimSuffix(pushedAs(t, url, c.stdin, c.args...), "\n")
-			if name == "lines" { // their ids are random
+			if strings.HasSuffix(name, "lines") { // their ids are random
 				got = regexp.MustCompile(`"id":"[^"]*",`).ReplaceAllString(got, "")
 			}
 			if got != c.want {
@@ -79,7 +106,7 @@ func TestPushLongInput(t *testing.T) {
 		fmt.Fprintln(&lines, i)
 	}
 	r := call{stdin: lines.String(), tty: true}.qst(t, "push", "--url", s.URL("box")).wantOK(t)
-	if r.out != "2500 accepted, 0 duplicates\n" || !strings.Contains(r.stderr, "2000 messages") {
+	if r.out != "2500 accepted, 0 duplicates\n" || !strings.Contains(r.stderr, " messages, ") {
 		t.Errorf("got %q and %q", r.out, r.stderr)
 	}
 	lines.WriteString(strings.Repeat("x", 300) + "\nnever\n")
@@ -117,6 +144,16 @@ func TestExitCodes(t *testing.T) {
 		{exitUsage, "x", []string{"push", "--url", box, "--input", "yaml"}},
 		{exitUsage, "[{]", []string{"push", "--url", box}},
 		{exitUsage, "<messages>", []string{"push", "--url", box}},
+		{exitUsage, "caf\xe9", []string{"push", "--url", box}},
+		{exitUsage, "\xff\xfeh\x00i\x00", []string{"push", "--url", box, "--input", "lines"}},
+		{exitUsage, "body\ncaf\xe9\n", []string{"push", "--url", box, "--input", "csv"}},
+		{exitUsage, "body,caf\xe9\nx,y\n", []string{"push", "--url", box, "--input", "csv"}},
+		{exitUsage, "Body\nx\n", []string{"push", "--url", box, "--input", "csv"}},
+		{exitUsage, "body,,\nx,y,z\n", []string{"push", "--url", box, "--input", "csv"}},
+		{exitUsage, "body,body\nx,y\n", []string{"push", "--url", box, "--input", "csv"}},
+		{exitUsage, "body,to\nx\n", []string{"push", "--url", box, "--input", "csv"}},
+		{exitUsage, "", []string{"push", "--url", box, "--body", "caf\xe9"}},
+		{exitUsage, "{\"body\":\"caf\xe9\"}", []string{"push", "--url", box}},
 		{exitUsage, "", []string{"pull", "--url", box, "--output", "yaml"}},
 		{exitUsage, "", []string{"pull", "--url", box, "--wait", "soon"}},
 		{exitUsage, "", []string{"pull", "--url", box, "--max", "-1"}},
@@ -134,5 +171,54 @@ func TestExitCodes(t *testing.T) {
 		if r := (call{stdin: c.stdin}).qst(t, c.args...); r.code != c.code || (c.code == exitOK) == (r.stderr != "") {
 			t.Errorf("qst %q: exit code %d, want %d: %.300s", c.args, r.code, c.code, r.stderr)
 		}
+	}
+}
+
+// pushing runs a push whose input is written while it runs.
+func pushing(ctx context.Context, t *testing.T, url string) (input *io.PipeWriter, ended <-chan result) {
+	t.Helper()
+	in, input := io.Pipe()
+	t.Cleanup(func() { _ = in.Close() })
+	end := make(chan result, 1)
+	go func() {
+		var out, stderr bytes.Buffer
+		code := run(ctx, terminal{in: in, out: &out, err: &stderr, env: func(string) string { return "" }}, []string{"push", "--url", url})
+		end <- result{code, out.String(), stderr.String()}
+	}()
+	return input, end
+}
+
+// What comes is pushed when it comes, and not when there is enough of it.
+func TestPushOfASlowInput(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded")
+	patient, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	ctx, cancel := context.WithCancel(patient)
+	defer cancel()
+	input, ended := pushing(ctx, t, s.URL("slow"))
+	pulled := newClient(t, s.URL("slow"))
+	for i := range 3 {
+		if _, err := fmt.Fprintln(input, i); err != nil {
+			t.Fatal(err)
+		}
+		for msg, err := range pulled.Pull(patient, client.PullOptions{Limit: 1}) {
+			if err != nil || msg.Body != fmt.Sprint(i) {
+				t.Fatalf("%+v, %v", msg, err)
+			}
+		}
+	}
+	// A signal ends it while it waits for more.
+	cancel()
+	if r := <-ended; r.code != exitFailed || !strings.Contains(r.stderr, "3 messages are stored; then: ") {
+		t.Errorf("%+v", r)
+	}
+
+	input, ended = pushing(patient, t, s.URL("broken"))
+	if _, err := io.WriteString(input, "a\nb\nc\xff\nd\n"); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-ended; r.code != exitUsage || !strings.Contains(r.stderr, "2 messages are stored; then: ") || !strings.Contains(r.stderr, "line 3") {
+		t.Errorf("%+v", r)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (d *doctor) reach(ctx context.Context) bool {
 		d.unreached(&o)
 		return false
 	}
-	d.via = o.proxy()
+	d.recognize(&o)
 	d.transport(&o)
 	d.clock(&o)
 	return d.answers(&o)
@@ -66,9 +67,11 @@ func (d *doctor) unreached(o *observation) {
 	case errors.As(o.err, &dns):
 		d.wrong("reach", o.String(), "the host's name is not known here: is it spelled right, is this the right network?")
 	case errors.As(o.err, &cert):
-		d.wrong("tls", o.String(), "the certificate is not one to trust: for a private authority set SSL_CERT_FILE; else renew it, or use the name it is for")
+		d.wrong("tls", o.String(), certificateAdvice(cert))
 	case errors.As(o.err, &record), strings.Contains(o.err.Error(), "HTTP response to HTTPS client"):
 		d.wrong("tls", o.String(), "the port does not speak TLS: http:// or another port")
+	case strings.Contains(o.err.Error(), "tls: "): // most of crypto/tls' errors have no types
+		d.wrong("tls", o.String(), "the two sides agree on no way to speak TLS: have the server speak TLS 1.2 or 1.3, and ask for no certificate of the client")
 	case o.timeout:
 		d.wrong("reach", o.String(), "a firewall that drops, or a proxy that holds the answer back")
 	case errors.As(o.err, &network) && network.Op == "dial":
@@ -90,13 +93,29 @@ func (d *doctor) transport(o *observation) {
 	}
 	left := time.Until(state.PeerCertificates[0].NotAfter)
 	found := fmt.Sprintf("%s, certificate good for %d days", tls.VersionName(state.Version), int(left.Hours()/24))
-	switch {
-	case left < 14*24*time.Hour:
+	if left < 14*24*time.Hour {
 		d.note("tls", found, "renew it")
-	case state.Version < tls.VersionTLS12:
-		d.note("tls", found, "have the server speak TLS 1.2 or 1.3")
+		return
+	}
+	d.okf("tls", "%s", found)
+}
+
+// certificateAdvice says what to do about a certificate that was not accepted.
+func certificateAdvice(err error) string {
+	var (
+		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		unknown x509.UnknownAuthorityError
+	)
+	switch {
+	case errors.As(err, &name):
+		return "the certificate is for another name: use that one in the URL, or get one for this name; behind a proxy of many hosts, is this one configured (nginx: server_name, HAProxy: bind … crt)?"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "renew the certificate and have the server load it; if it is good, the clock here is wrong"
+	case errors.As(err, &unknown):
+		return "for a private authority set SSL_CERT_FILE; for a public one the server must send the intermediate certificates too (nginx: ssl_certificate with the full chain, HAProxy: crt with the full chain)"
 	default:
-		d.okf("tls", "%s", found)
+		return "the certificate is not one to trust"
 	}
 }
 
@@ -128,6 +147,9 @@ func (d *doctor) answers(o *observation) bool {
 		d.okf("reach", "a QST service answers, in %s", seconds(o.took))
 		d.okf("credentials", "accepted")
 		return true
+	case s == http.StatusBadRequest:
+		d.wrong("reach", o.String(), "a proxy answers in the service's place, or puts pages of its own in place of its answers: clients then can't tell what is wrong ("+
+			d.setting("nginx: proxy_intercept_errors off", "HAProxy: no http-response return, no errorfile for 400")+")")
 	case s == http.StatusUnauthorized && o.problem():
 		d.wrong("credentials", o.detail(), "user and password are wrong, or there are none: --user, --password-file, QSTC_USER, QSTC_PASSWORD or a profile")
 	case s == http.StatusUnauthorized, s == http.StatusProxyAuthRequired:

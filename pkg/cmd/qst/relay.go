@@ -57,7 +57,7 @@ A message that the other server will never take is written to DIR/…-refused.js
 and confirmed, and the relay goes on. Only a refusal in QST's own words counts; a
 proxy that answers 400 or 413 by itself ends the relay instead.
 
-Run one relay for a DIR.`,
+One relay at a time has a DIR; a second one ends and says who has it.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.relay(cmd.Context(), r, args[0], args[1]) },
 	}

@@ -83,7 +83,7 @@ func exitCode(err error) int {
 		admin   *adminError
 	)
 	switch {
-	case errors.Is(err, errUsage), errors.Is(err, client.ErrURL):
+	case errors.Is(err, errUsage), errors.Is(err, client.ErrURL), errors.Is(err, client.ErrFile), errors.Is(err, client.ErrPlace):
 		return exitUsage
 	case errors.Is(err, errFindings):
 		return exitFindings

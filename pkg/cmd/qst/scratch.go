@@ -78,10 +78,13 @@ func (q *queueDoctor) put(ctx context.Context, bodies ...string) (observation, b
 	for i, body := range bodies {
 		msgs[i] = qst.Message{ID: "qst-doctor-" + q.run + "-" + strconv.FormatUint(rand.Uint64(), 36), Subject: mark, Body: body} //nolint:gosec // no secret
 	}
-	o := q.try(ctx, q.url, probe{
-		method: http.MethodPost, body: qst.AppendJSON(nil, msgs),
-		header: http.Header{"Content-Type": {qst.JSON.MediaType()}},
-	})
+	p := probe{method: http.MethodPost, body: qst.AppendJSON(nil, msgs), header: http.Header{"Content-Type": {qst.JSON.MediaType()}}}
+	if len(p.body) > 64<<10 {
+		// Who refuses a large one may do so by a reset in the middle of it, before which
+		// the reason is not heard. This asks before it sends.
+		p.header.Set("Expect", "100-continue")
+	}
+	o := q.try(ctx, q.url, p)
 	return o, o.err == nil && o.status == http.StatusOK
 }
 
@@ -109,7 +112,7 @@ func (q *queueDoctor) empty(ctx context.Context) bool {
 func (q *queueDoctor) roundTrip(ctx context.Context) bool {
 	text := "round trip " + q.run + strings.Repeat(" and text for a proxy to compress", 60)
 	if o, ok := q.put(ctx, text); !ok {
-		q.wrong("push", o.String(), "")
+		q.wrong("push", o.String(), q.pushAdvice(&o))
 		return false
 	}
 	q.okf("push", "taken")
@@ -174,7 +177,7 @@ func (q *queueDoctor) confirms(ctx context.Context, o *observation) bool {
 // conditional checks If-None-Match, by which other clients confirm.
 func (q *queueDoctor) conditional(ctx context.Context) {
 	if o, ok := q.put(ctx, "conditional"); !ok {
-		q.wrong("push", o.String(), "")
+		q.wrong("push", o.String(), q.pushAdvice(&o))
 		return
 	}
 	o, _ := q.get(ctx, probe{})
@@ -207,14 +210,13 @@ func (q *queueDoctor) large(ctx context.Context) {
 	case ok:
 		q.okf("size", "a batch of nearly 1 MB is taken")
 	case o.status == http.StatusRequestEntityTooLarge && !o.problem():
-		q.wrong("size", "a batch of nearly 1 MB is refused on the way: "+o.String(), "clients throw batches away on a 413: "+
-			q.setting("nginx: client_max_body_size 2m", "HAProxy: tune.bufsize, or whatever else looks at bodies"))
+		q.wrong("size", "a batch of nearly 1 MB is refused on the way: "+o.String(), q.pushAdvice(&o))
 		return
 	case o.status == http.StatusRequestEntityTooLarge:
 		q.note("size", "the service is configured for less than 1 MiB: "+o.detail(), "give clients the same limit")
 		return
 	default:
-		q.wrong("size", "pushing a batch of nearly 1 MB: "+o.String(), "")
+		q.wrong("size", "pushing a batch of nearly 1 MB: "+o.String(), q.pushAdvice(&o))
 		return
 	}
 	got, msgs := q.get(ctx, probe{})
@@ -227,6 +229,26 @@ func (q *queueDoctor) large(ctx context.Context) {
 		if got = o; len(rest) == 0 {
 			return
 		}
+	}
+}
+
+// pushAdvice says what refuses a push.
+func (q *queueDoctor) pushAdvice(o *observation) string {
+	q.recognize(o)
+	switch s := o.status; {
+	case s != 0 && o.problem():
+		return "the service says so itself"
+	case s == http.StatusRequestEntityTooLarge:
+		return "clients throw batches away on a 413: " +
+			q.setting("nginx: client_max_body_size 2m", "HAProxy: no http-request deny by size; a firewall's limit")
+	case s == http.StatusMethodNotAllowed, s == http.StatusForbidden, s == http.StatusNotImplemented:
+		return "a proxy lets no POST through: " +
+			q.setting("nginx: no limit_except, no if ($request_method …); a firewall's rules", "HAProxy: no http-request deny by method; a firewall's rules")
+	case s == http.StatusRequestTimeout, s == http.StatusGatewayTimeout, s == http.StatusBadGateway, s == 0:
+		return "the request does not get there whole, or its answer not back: " +
+			q.setting("nginx: client_body_timeout, proxy_send_timeout and the disk it buffers on", "HAProxy: timeout client, timeout http-request")
+	default:
+		return ""
 	}
 }
 

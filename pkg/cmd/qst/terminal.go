@@ -19,7 +19,11 @@ type terminal struct {
 
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // a device too, at which nobody sits
+	return err != nil || !os.SameFile(info, null)
 }
 
 // Colours of text on a terminal (ECMA-48).

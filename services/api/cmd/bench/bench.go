@@ -42,6 +42,7 @@ type turn struct {
 	perSecond          float64 // messages
 	median             time.Duration
 	server, redis, all time.Duration // CPU time a message
+	wire               float64       // bytes of HTTP a message; the service's only
 }
 
 func (b *bench) run(ctx context.Context) error {
@@ -115,6 +116,7 @@ func measured(c contender, n int, work func() ([]time.Duration, error)) (turn, e
 	if err != nil {
 		return turn{}, err
 	}
+	bytes := c.http.bytes()
 	start := time.Now()
 	took, err := work()
 	if err != nil {
@@ -128,6 +130,7 @@ func measured(c contender, n int, work func() ([]time.Duration, error)) (turn, e
 	redisNow, err := c.redis.cpu()
 	t.server, t.redis = (serverNow-server)/time.Duration(n), (redisNow-redisBefore)/time.Duration(n)
 	t.all = t.server + t.redis
+	t.wire = float64(c.http.bytes()-bytes) / float64(n)
 	return t, err
 }
 

@@ -56,12 +56,12 @@ func (b *bench) costs() []cost {
 
 // capacity prints what the service costs.
 func (b *bench) capacity(ctx context.Context) error {
-	costs := b.costs()
+	costs, c := b.costs(), b.contenders[0]
 	turns := make([][]turn, len(costs))
 	for round := range b.rounds + 1 {
 		for i := range costs {
 			n := (i + round) % len(costs)
-			t, err := costs[n].run(ctx, b.contenders[0])
+			t, err := costs[n].run(ctx, c)
 			if err != nil {
 				return fmt.Errorf("%s: %w", costs[n].title, err)
 			}
@@ -72,10 +72,11 @@ func (b *bench) capacity(ctx context.Context) error {
 	}
 	fmt.Fprintf(b.out, "What the service costs\n\n")
 	w := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tCPU µs a\treplica\tRedis\t")
+	fmt.Fprintln(w, "\teach\tCPU µs: replica\tRedis\tbytes of HTTP\t")
 	for i, c := range costs {
-		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t\n", c.title, c.per,
-			mean(of(turns[i], func(t turn) float64 { return micros(t.server) })), mean(of(turns[i], func(t turn) float64 { return micros(t.redis) })))
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t%.0f\t\n", c.title, c.per,
+			mean(of(turns[i], func(t turn) float64 { return micros(t.server) })), mean(of(turns[i], func(t turn) float64 { return micros(t.redis) })),
+			mean(of(turns[i], func(t turn) float64 { return t.wire })))
 	}
 	_ = w.Flush() // to a terminal, or a buffer
 	fmt.Fprintln(b.out)
@@ -126,7 +127,13 @@ func (b *bench) keeping(ctx context.Context) error {
 	c := b.contenders[0]
 	client := redis.NewClient(&redis.Options{Addr: c.address})
 	defer func() { _ = client.Close() }() // it was read from only
-	fmt.Fprintf(b.out, "Redis's memory, bytes each, of %d\n\n", kept)
+	canonical := 0
+	for _, text := range b.texts {
+		m := message("batch-1000000", text)
+		m.When = time.Now().UTC().Format(time.RFC3339)
+		canonical += len(m.AppendCanonical(nil))
+	}
+	fmt.Fprintf(b.out, "Redis's memory, bytes each, of %d; a message has %d in its canonical form\n\n", kept, canonical/len(b.texts))
 	for _, k := range []struct {
 		title string
 		make  func(ctx context.Context, i int) error // makes batchSize of them

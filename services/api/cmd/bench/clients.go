@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
@@ -18,10 +20,42 @@ import (
 type client struct {
 	base string
 	http *http.Client
+	wire *atomic.Int64 // bytes over its connections, both ways
 }
 
 func newClient(base string) client {
-	return client{base, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10_000, DisableCompression: true}}}
+	wire := new(atomic.Int64)
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		return counted{c, wire}, err
+	}
+	return client{base, &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 10_000, DisableCompression: true}}, wire}
+}
+
+// bytes is how many went over its connections so far; 0 without a client.
+func (c client) bytes() int64 {
+	if c.wire == nil {
+		return 0
+	}
+	return c.wire.Load()
+}
+
+// counted is a connection whose bytes are counted.
+type counted struct {
+	net.Conn
+	wire *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.wire.Add(int64(n))
+	return n, err
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.wire.Add(int64(n))
+	return n, err
 }
 
 // ask sends a request and returns an answer with status 200 to 299.

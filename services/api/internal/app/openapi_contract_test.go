@@ -420,7 +420,7 @@ func (c *contract) version1() {
 	c.ask("pullAndReportVersion1", 200, c.outgoing(), `{"confirmed":["1"],"failed":["2"]}`, phone, typeJSON)
 	c.ask("pullAndReportVersion1", 200, c.outgoing(), "", phone)
 	c.ask("pullAndReportVersion1", 400, c.outgoing(), "[", phone, typeJSON)
-	c.ask("pullAndReportVersion1", 413, c.outgoing(), `{"failed":[""`+strings.Repeat(`,""`, 1000)+`]}`, phone, typeJSON)
+	c.ask("pullAndReportVersion1", 413, c.outgoing(), `{"failed":["`+strings.Repeat("x", 10<<10)+`"]}`, phone, typeJSON)
 	c.ask("setAddressVersion1", 200, c.setAddress()+"?address=sms%3A%2F%2F1", "", phone)
 	c.ask("setAddressVersion1", 400, c.setAddress(), "", phone)
 	c.ask("setStateVersion1", 200, c.setState()+"?guid=2&state=confirmed", "", phone)

@@ -47,8 +47,9 @@ func play(t *testing.T, r *replica, exchange string) {
 			sent = append(sent, rest)
 		case "<":
 			want = append(want, rest)
+		case "#":
 		default:
-			t.Fatalf("a line that is neither > nor <: %q", line)
+			t.Fatalf("a line that is none of > < #: %q", line)
 		}
 	}
 	method, path, _ := strings.Cut(sent[0], " ")
@@ -105,7 +106,10 @@ func TestVersion1States(t *testing.T) {
 			t.Fatal(a)
 		}
 	}
-	do(t, "GET", r.URL+"/v1/acme/qst/setaddress?address=sms://85512345678", "", phone)
+	do(t, "GET", r.URL+"/v1/acme/qst/setaddress?address=sms://+85512345678", "", phone)
+	if a := do(t, "HEAD", r.URL+"/v1/acme/qst/incoming", "", phone); a.Status != http.StatusOK || a.Header.Get("ETag") != "" {
+		t.Errorf("the phone has pushed no message, only reports: %v", a)
+	}
 
 	got := do(t, "GET", r.URL+"/v2/channels/acme.phone/application?format=json", "", app)
 	var told []string
@@ -116,13 +120,93 @@ func TestVersion1States(t *testing.T) {
 		t.Errorf("the application is told %v", told)
 	}
 	var list struct {
-		States []struct{ Message, State string }
+		States []struct {
+			State string `json:"state"`
+		} `json:"states"`
 	}
 	a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone/states?limit=2", "")
 	if err := json.Unmarshal([]byte(a.Body), &list); err != nil || len(list.States) != 2 || list.States[0].State != "failed" {
 		t.Errorf("states: %s", a.Body)
 	}
-	if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone", ""); !strings.Contains(a.Body, `"number":"sms://85512345678"`) {
+	if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone", ""); !strings.Contains(a.Body, `"number":"sms://+85512345678"`) {
 		t.Errorf("address: %s", a.Body)
 	}
+}
+
+// More than may be in a batch is not refused: a phone would send it again for ever,
+// and get nothing else done.
+func TestVersion1More(t *testing.T) {
+	t.Parallel()
+	r := startReplica(t, redistest.Start(t).URL(), withAuth("QST_PUSH_MAX_MESSAGES=3")...)
+	mustAdmin(t, r, http.StatusCreated, "POST", "/channels", `{"name":"acme.phone","settings":{"report_states":true}}`)
+	mustAdmin(t, r, http.StatusCreated, "POST", "/channels/acme.phone/credentials", `{"endpoint":"gateway","user":"phone","secret":"brought-from-the-field"}`)
+	app, _ := credential(t, r, "acme.phone", `{"endpoint":"application"}`)
+	phone := basic("phone", "brought-from-the-field")
+
+	var xml, ids []string
+	for i := range 8 {
+		ids = append(ids, fmt.Sprint("m", i))
+		xml = append(xml, fmt.Sprintf(`<message id="m%d" from="sms://1"><text>%d</text></message>`, i, i))
+	}
+	for left := len(xml); left > 0; left = max(0, left-3) {
+		batch := xml[len(xml)-left:]
+		a := do(t, "POST", r.URL+"/v1/acme/qst/incoming", "<messages>"+strings.Join(batch, "")+"</messages>", phone)
+		if want := ids[len(xml)-left+min(3, left)-1]; a.Status != http.StatusOK || a.Header.Get("ETag") != want {
+			t.Fatalf("%d %s, ETag %q, want %q", a.Status, a.Body, a.Header.Get("ETag"), want)
+		}
+	}
+	report, err := json.Marshal(map[string][]string{"confirmed": ids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := do(t, "POST", r.URL+"/v1/acme/qst/outgoing", string(report), phone); a.Status != http.StatusOK {
+		t.Fatal(a)
+	}
+	if a := do(t, "HEAD", r.URL+"/v1/acme/qst/incoming", "", phone); a.Header.Get("ETag") != "m7" {
+		t.Errorf("last pushed: %q", a.Header.Get("ETag"))
+	}
+	var bodies, told []string
+	for _, m := range do(t, "GET", r.URL+"/v2/channels/acme.phone/application?format=json", "", app).messages(t) {
+		if id := m["qst-message"]; id != nil {
+			told = append(told, fmt.Sprint(id))
+		} else {
+			bodies = append(bodies, fmt.Sprint("m", m["body"]))
+		}
+	}
+	if strings.Join(bodies, " ") != strings.Join(ids, " ") || strings.Join(told, " ") != strings.Join(ids, " ") {
+		t.Errorf("messages %v, reports of %v; want %v", bodies, told, ids)
+	}
+}
+
+// An application that gives every message the same id: each is given, once, and
+// what was held back for its id doesn't count as delivered.
+func TestVersion1SameID(t *testing.T) {
+	t.Parallel()
+	onEachRedis(t, func(t *testing.T, a, b *replica) {
+		const id = `\"`
+		var batch, want, got []string
+		for i := range 6 {
+			batch = append(batch, fmt.Sprintf(`{"id":"%s","body":"%d"}`, id, i))
+			want = append(want, strconv.Itoa(i))
+		}
+		push(t, a, "/v2/channels/acme.phone/application", "["+strings.Join(batch, ",")+"]")
+		last := ""
+		for i := range 2 * (len(batch) + 1) { // of every two answers the first is lost
+			r := do(t, "GET", []*replica{a, b}[i%2].URL+"/v1/acme/qst/outgoing", "", basic("phone", "x"), "If-None-Match: "+last)
+			text, n := r.Body, strings.Count(r.Body, "<message ")
+			if i%2 == 0 || n == 0 {
+				continue
+			}
+			if n != 1 || r.Header.Get("ETag") == last {
+				t.Fatalf("after %q: %s %s", last, r.Header.Get("ETag"), r.Body)
+			}
+			last = r.Header.Get("ETag")
+			_, text, _ = strings.Cut(text, "<text>")
+			text, _, _ = strings.Cut(text, "<")
+			got = append(got, text)
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("given %v, want %v", got, want)
+		}
+	}, "QST_MAX_DELIVERIES=2")
 }

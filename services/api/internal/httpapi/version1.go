@@ -2,9 +2,9 @@ package httpapi
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,9 +83,12 @@ var version1Allowed = map[string]string{
 	"incoming": "GET, HEAD, POST", "outgoing": "GET, POST", "setaddress": "GET", "set_state": "GET",
 }
 
-// parseVersion1 takes /v1/{account}/qst/{action} apart; paths may end in ".xml".
+// parseVersion1 takes /v1/{account}/qst/{action} apart; paths may end in ".xml". There
+// may be more than one "/" in a row: phones join the URL that somebody typed, perhaps
+// with one at its end, and "/incoming".
 func parseVersion1(u *url.URL) (account, action string, err error) {
 	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), version1Path), "/")
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	if len(parts) != 3 || parts[1] != "qst" { //nolint:mnd // account, qst, action
 		return "", "", echo.ErrNotFound
 	}
@@ -115,7 +118,8 @@ func headerText(s string) string {
 	}, s)
 }
 
-// version1Push answers POST incoming.
+// version1Push answers POST incoming. The ETag says how far what was taken goes: a
+// phone that sends more than may be in a batch sends the rest again.
 func (a *API) version1Push(c echo.Context, p phone) error {
 	body, err := a.body(c)
 	if err != nil {
@@ -163,7 +167,9 @@ func (a *API) version1Pull(c echo.Context, p phone) error {
 			return err
 		}
 	}
-	request := queue.Request{Max: version1Max, Last: bareETag(r.Header.Get("If-None-Match"))}
+	// The desktop gateway keeps messages under their ids. Given two of one id it keeps
+	// what is before the second, sends that, confirms nothing, and is given it again.
+	request := queue.Request{Max: version1Max, UniqueIDs: true, Last: bareETag(r.Header.Get("If-None-Match"))}
 	if n, err := strconv.Atoi(c.QueryParam("max")); err == nil && n > 0 {
 		request.Max = min(n, mostMax)
 	}
@@ -174,9 +180,9 @@ func (a *API) version1Pull(c echo.Context, p phone) error {
 	ev.outcome, ev.delivered, ev.again, ev.confirmed = "empty", len(d.Messages), d.Redelivered, d.Confirmed
 	if n := len(d.Messages); n > 0 {
 		ev.outcome = "messages"
-		setBareETag(c, d.Messages[n-1].ID)
+		setBareETag(c, qst.Version1ID(d.Messages[n-1].ID, request.Last))
 	}
-	return a.version1Answer(c, qst.AppendVersion1(nil, d.Messages, time.Now()))
+	return a.version1Answer(c, qst.AppendVersion1(nil, d.Messages, request.Last, time.Now()))
 }
 
 // bareETag takes from an If-None-Match what a library on the way may have put
@@ -206,10 +212,7 @@ func (a *API) version1Report(c echo.Context, p phone) error {
 	if err := json.Unmarshal(body, &report); err != nil {
 		return problem{status: http.StatusBadRequest, detail: `the body is neither empty nor {"confirmed":[ids],"failed":[ids]}`}
 	}
-	if n := len(report.Confirmed) + len(report.Failed); n > a.opts.Limits.MaxMessages {
-		return problem{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("the body speaks of %d messages; more than %d are too many", n, a.opts.Limits.MaxMessages)}
-	}
-	var states []queue.State
+	states := make([]queue.State, 0, len(report.Confirmed)+len(report.Failed))
 	for _, id := range report.Confirmed {
 		states = append(states, queue.State{Message: id, State: "confirmed"})
 	}
@@ -220,29 +223,24 @@ func (a *API) version1Report(c echo.Context, p phone) error {
 }
 
 // keepStates keeps what a phone reports of messages, and where the channel is set
-// up for it, tells the application in its queue.
+// up for it, tells the application in its queue. However many they are: a phone that
+// is refused reports them again, and pulls nothing until it is rid of them.
 func (a *API) keepStates(c echo.Context, p phone, states []queue.State) error {
-	if len(states) == 0 {
-		return nil
-	}
 	ctx := c.Request().Context()
-	if p.reportStates {
-		batch := make([]qst.Message, len(states))
-		for i, s := range states {
-			// The id is made of what is reported: a phone that reports it again says nothing new.
-			batch[i] = qst.Message{
-				ID: "qst-status-" + s.State + "-" + s.Message, Subject: s.State,
-				Properties: []qst.Property{
-					{Name: "qst-status", Values: []qst.Value{{Text: s.State}}},
-					{Name: "qst-message", Values: []qst.Value{{Text: s.Message}}},
-				},
+	for i := range states {
+		states[i].Message = qst.ParseVersion1ID(states[i].Message)
+	}
+	for batch := range slices.Chunk(states, a.opts.Limits.MaxMessages) {
+		if p.reportStates {
+			if err := a.opts.Queues.TellStates(ctx, p.channel, p.call, batch); err != nil {
+				return err
 			}
 		}
-		if _, err := a.opts.Queues.Push(ctx, p.queue(queue.Inbound), p.call, batch); err != nil {
+		if err := a.opts.Queues.AddStates(ctx, p.channel, batch); err != nil {
 			return err
 		}
 	}
-	return a.opts.Queues.AddStates(ctx, p.channel, states)
+	return nil
 }
 
 // version1Address answers GET setaddress: the address that the phone has.
@@ -251,6 +249,8 @@ func (a *API) version1Address(c echo.Context, p phone) error {
 	if address == "" {
 		return badParameter("address", address, "the phone's address")
 	}
+	// The desktop gateway does not encode its number's plus, which then reads as a space.
+	address = strings.Replace(address, "sms:// ", "sms://+", 1)
 	if err := a.opts.Queues.SetAddress(c.Request().Context(), p.channel, address); err != nil {
 		return err
 	}

@@ -14,10 +14,11 @@ import (
 
 // Request says what a pull asks for.
 type Request struct {
-	ETag *qst.ETag     // what was processed; nil: the client named nothing
-	Last string        // instead of an ETag: the id of the last message processed (version 1); "": none
-	Max  int           // most messages, at least 1
-	Wait time.Duration // how long to wait for a message; 0: not at all
+	ETag      *qst.ETag     // what was processed; nil: the client named nothing
+	Last      string        // instead of an ETag: the id of the last message processed, as qst.Version1ID has it; "": none
+	Max       int           // most messages, at least 1
+	UniqueIDs bool          // the answer ends before a message whose id another of it has
+	Wait      time.Duration // how long to wait for a message; 0: not at all
 }
 
 // prefix returns how the canonical form of the message with the id Last begins.
@@ -25,7 +26,7 @@ func (r Request) prefix() []byte {
 	if r.Last == "" {
 		return nil
 	}
-	m := qst.Message{ID: r.Last}
+	m := qst.Message{ID: qst.ParseVersion1ID(r.Last)}
 	return bytes.TrimSuffix(m.AppendCanonical(nil), []byte("}"))
 }
 
@@ -116,7 +117,7 @@ func (s *Store) read(ctx context.Context, n Name, k queueKeys, c Call, r Request
 	}
 	f, err := s.onQueue(ctx, s.scripts.pull, n, k, c.Limits.Retention.Milliseconds(), nil,
 		c.flag(), c.Address, c.UserAgent, epoch, id, r.Max, s.opts.PullMaxBytes, c.Limits.MaxDeliveries,
-		who, left.Milliseconds(), since, r.prefix())
+		who, left.Milliseconds(), since, r.prefix(), r.Last, r.UniqueIDs)
 	if err != nil {
 		return "", Delivery{}, err
 	}

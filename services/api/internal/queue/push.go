@@ -22,6 +22,11 @@ import (
 //
 // It returns ErrFull, ErrUnavailable or ErrUnknownChannel.
 func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (qst.Result, error) {
+	return s.push(ctx, n, c, batch, true)
+}
+
+// push is Push of what a client pushes, or else of the service's own messages.
+func (s *Store) push(ctx context.Context, n Name, c Call, batch []qst.Message, client bool) (qst.Result, error) {
 	if len(batch) == 0 {
 		return qst.Result{}, nil
 	}
@@ -48,7 +53,9 @@ func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (
 		if err := complete(m, now); err != nil {
 			return qst.Result{}, err
 		}
-		args[last] = m.ID
+		if client {
+			args[last] = m.ID
+		}
 		args = append(args, digest, m.AppendCanonical(nil))
 	}
 

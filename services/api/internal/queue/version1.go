@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
 )
 
 // What phones that speak version 1 of the protocol tell and ask beside messages.
@@ -24,8 +26,8 @@ type State struct {
 	At      time.Time
 }
 
-// LastPushed returns the id of the message that was last pushed into a queue, ""
-// if there was none. It returns ErrUnavailable.
+// LastPushed returns the id of the message that a client last pushed into a queue,
+// "" if there was none. It returns ErrUnavailable.
 func (s *Store) LastPushed(ctx context.Context, n Name) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
@@ -46,6 +48,24 @@ func (s *Store) SetAddress(ctx context.Context, channel, address string) error {
 		return unavailable(err)
 	}
 	return nil
+}
+
+// TellStates puts what a channel's phone reports of messages into its application's
+// queue. It returns what Push does.
+func (s *Store) TellStates(ctx context.Context, channel string, c Call, states []State) error {
+	batch := make([]qst.Message, len(states))
+	for i, st := range states {
+		// The id is made of what is reported: a phone that reports it again says nothing new.
+		batch[i] = qst.Message{
+			ID: "qst-status-" + st.State + "-" + st.Message, Subject: st.State,
+			Properties: []qst.Property{
+				{Name: "qst-status", Values: []qst.Value{{Text: st.State}}},
+				{Name: "qst-message", Values: []qst.Value{{Text: st.Message}}},
+			},
+		}
+	}
+	_, err := s.push(ctx, Name{Channel: channel, Kind: Inbound}, c, batch, false)
+	return err
 }
 
 // AddStates keeps what a phone reports of messages; of a channel's states the

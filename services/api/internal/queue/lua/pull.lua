@@ -13,6 +13,8 @@
 -- ARGV[14] -> since when it waits ('since' of its first run); '': this is its first run
 -- ARGV[15] -> instead of an ETag: how the canonical JSON of the last message that was
 --             processed begins, up to the end of its id; '': it has none (version 1)
+-- ARGV[16] -> that id, as the client has it
+-- ARGV[17] -> '1' if what is read ends before a message whose id another of it has
 --
 -- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, set aside, redelivered,
 --          {id, canonical JSON, trace context or '', id, …}: what is read,
@@ -21,6 +23,18 @@
 -- outcome: 'read', 'empty', 'waiting', 'superseded' (a later poll waits here, nothing was done),
 -- or 'unknown': no such channel
 local retention = tonumber(ARGV[3])
+
+-- The id of a message in canonical JSON, which begins with it; escaped as it is there.
+local function json_id(json)
+  local from = #'{"id":"' + 1
+  local to = from
+  while true do
+    local c = string.byte(json, to)
+    if c == 34 or not c then return string.sub(json, from, to - 1) end -- "
+    to = to + (c == 92 and 2 or 1) -- a backslash, and what it escapes
+  end
+end
+
 local etag_epoch, etag_id = ARGV[7], ARGV[8]
 local max, max_bytes, max_deliveries = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local poll, since = ARGV[12], ARGV[14]
@@ -60,12 +74,19 @@ if redis.call('EXISTS', STREAM) == 1 then
   epoch = state[1]
   local moved = false
 
-  if ARGV[15] ~= '' then
+  -- A client that names the same again has not gone on, whatever id a later message
+  -- has: none is given to it as the one it names.
+  if ARGV[15] ~= '' and redis.call('HGET', META, 'named') ~= ARGV[16] then
+    redis.pcall('HSET', META, 'named', ARGV[16])
     local pending = redis.call('XPENDING', STREAM, GROUP, '-', '+', '1000')
     if #pending > 0 then
       local size = #ARGV[15]
       for _, e in ipairs(redis.call('XRANGE', STREAM, pending[1][1], pending[#pending][1])) do
-        if string.sub(e[2][2], 1, size) == ARGV[15] then etag_epoch, etag_id = epoch, e[1] end
+        if string.sub(e[2][2], 1, size) == ARGV[15] then
+          -- The first of that id: an answer to such a client never has two.
+          etag_epoch, etag_id = epoch, e[1]
+          break
+        end
       end
     end
   end
@@ -143,6 +164,23 @@ if redis.call('EXISTS', STREAM) == 1 then
     if got < fit then break end
   end
   if n > redelivered then redis.call('HSET', META, 'delivered', read[#read - 2]) end
+  if ARGV[17] == '1' then
+    local seen = {}
+    for i = 1, #read, 3 do
+      local id = json_id(read[i + 1])
+      if seen[id] then
+        -- Delivered, for Redis; but not counted as such, for it will not be given.
+        local claim = {STREAM, GROUP, CONSUMER, 0}
+        for j = i, #read, 3 do claim[#claim + 1] = read[j] end
+        for _, option in ipairs({'RETRYCOUNT', 0, 'JUSTID'}) do claim[#claim + 1] = option end
+        redis.call('XCLAIM', unpack(claim))
+        for j = #read, i, -1 do read[j] = nil end
+        break
+      end
+      seen[id] = true
+    end
+    if redelivered > #read / 3 then redelivered = #read / 3 end
+  end
   if moved then
     head_moved(retention, read[1], first_offset)
     account(messages_before, bytes_before, measure())

@@ -11,7 +11,8 @@
 -- ARGV[10] -> how long the digests of this window live, ms; 0: no deduplication
 -- ARGV[11] -> epoch for the queue if it is new
 -- ARGV[12] -> W3C trace context of this push; '': it is not traced
--- ARGV[13] -> id of the batch's last message
+-- ARGV[13] -> id of the batch's last message; '': the service's own messages, which
+--             are not what the client pushed last
 -- ARGV[14], ARGV[15], … -> for each message: digest ('' if its sender gave no id), canonical JSON
 --
 -- Returns {1: stored, 0: full, -1: no such channel; accepted, duplicates, expired}
@@ -60,7 +61,7 @@ for i = FIRST, #ARGV, 2 do
 end
 local duplicates = (#ARGV - FIRST + 1) / 2 - #new
 if #new == 0 then
-  redis.call('HSET', META, 'last', ARGV[13])
+  if ARGV[13] ~= '' then redis.call('HSET', META, 'last', ARGV[13]) end
   return {1, 0, duplicates, expired}
 end
 
@@ -85,7 +86,8 @@ for _, i in ipairs(new) do
   if #json > largest then largest = #json end
   if digest ~= '' then digests[#digests + 1] = digest end
 end
-redis.call('HSET', META, 'tail', whole(tail), 'largest', whole(largest), 'last', ARGV[13])
+redis.call('HSET', META, 'tail', whole(tail), 'largest', whole(largest))
+if ARGV[13] ~= '' then redis.call('HSET', META, 'last', ARGV[13]) end
 if trace ~= '' then redis.call('HSET', META, 'traced', last_id) end
 if seen_ttl > 0 and #digests > 0 then
   for i = 1, #digests, 1000 do redis.call('SADD', seen, unpack(digests, i, math.min(i + 999, #digests))) end

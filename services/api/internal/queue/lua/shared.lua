@@ -32,7 +32,8 @@
 --       head       where the stream's first entry starts in them
 --       largest    bytes of the largest message ever pushed
 --       delivered  id of the last message delivered
---       last       id of the last message pushed, as its sender or the service named it
+--       last       id of the last message a client pushed, as it or the service named it
+--       named      what a version 1 client last named as the message it processed last
 --       traced     id of the last message with a trace context
 --       retention  ms, as it was when the head last moved; 0: for ever
 --       pushed, pushed_from, pushed_agent   when (ms) and by whom it was last pushed into
