@@ -4,11 +4,7 @@ go 1.26.0
 
 tool (
 	github.com/golangci/golangci-lint/v2/cmd/golangci-lint
-<<<<<<< HEAD
-=======
 	github.com/golangci/misspell/cmd/misspell
-	github.com/rhysd/actionlint/cmd/actionlint
->>>>>>> lint
 	golang.org/x/perf/cmd/benchstat
 	golang.org/x/vuln/cmd/govulncheck
 )
