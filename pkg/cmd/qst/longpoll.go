@@ -83,7 +83,7 @@ func (q *queueDoctor) longPoll(ctx context.Context, watch time.Duration) {
 // cutAdvice says what cuts a poll that is waiting, by how it does.
 func (q *queueDoctor) cutAdvice(o *observation) string {
 	workaround := "; until then have clients wait for less (--wait, QSTC_WAIT)"
-	q.recognize(o)
+	q.recognise(o)
 	switch {
 	case o.timeout:
 		return "the answer never came: something keeps the connection and forgot the request (a NAT or firewall that forgets quiet connections)" + workaround

@@ -123,8 +123,8 @@ func (o *observation) proxy() string {
 	return ""
 }
 
-// recognize remembers the proxy that wrote an answer. HAProxy shows itself in errors alone.
-func (d *doctor) recognize(o *observation) {
+// recognise remembers the proxy that wrote an answer. HAProxy shows itself in errors alone.
+func (d *doctor) recognise(o *observation) {
 	if via := o.proxy(); via != "" {
 		d.via = via
 	}

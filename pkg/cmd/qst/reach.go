@@ -24,7 +24,7 @@ func (d *doctor) reach(ctx context.Context) bool {
 		d.unreached(&o)
 		return false
 	}
-	d.recognize(&o)
+	d.recognise(&o)
 	d.transport(&o)
 	d.clock(&o)
 	return d.answers(&o)

@@ -234,7 +234,7 @@ func (q *queueDoctor) large(ctx context.Context) {
 
 // pushAdvice says what refuses a push.
 func (q *queueDoctor) pushAdvice(o *observation) string {
-	q.recognize(o)
+	q.recognise(o)
 	switch s := o.status; {
 	case s != 0 && o.problem():
 		return "the service says so itself"
