@@ -30,6 +30,7 @@ const (
 type bench struct {
 	options
 	texts      []string
+	machine    *machine
 	contenders []contender
 	out        io.Writer
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -34,7 +35,7 @@ type cost struct {
 	run   func(context.Context, contender) (turn, error)
 }
 
-func (b *bench) costs() []cost {
+func (b *bench) costs(locked contender) []cost {
 	return []cost{
 		{"push of one message", "message", b.push},
 		{fmt.Sprintf("push of %d", batchSize), "message", func(ctx context.Context, c contender) (turn, error) {
@@ -44,19 +45,30 @@ func (b *bench) costs() []cost {
 		}},
 		{fmt.Sprintf("pull of %d, confirming as many", batchSize), "message", b.drain},
 		{"into a poll that waits", "message", b.wake},
-		{"poll that gets nothing", "poll", func(ctx context.Context, c contender) (turn, error) {
-			query := fmt.Sprintf("?long-polling=true&wait=%.3f", renewalWait.Seconds())
-			return b.each(ctx, c, b.pushes, 1, func(ctx context.Context, i int) error {
-				_, _, err := c.http.pull(ctx, "nothing-"+strconv.Itoa(i%channels), query)
-				return err
-			})
+		{"poll that gets nothing", "poll", b.renew},
+		{"the same, with a credential that has to be looked up", "poll", func(ctx context.Context, _ contender) (turn, error) {
+			return b.renew(ctx, locked)
 		}},
 	}
 }
 
+// renew polls channels in which there is nothing, each of them once.
+func (b *bench) renew(ctx context.Context, c contender) (turn, error) {
+	query := fmt.Sprintf("?long-polling=true&wait=%.3f", renewalWait.Seconds())
+	return b.each(ctx, c, b.pushes, 1, func(ctx context.Context, i int) error {
+		_, _, err := c.http.pull(ctx, lockedChannel(i), query)
+		return err
+	})
+}
+
 // capacity prints what the service costs.
 func (b *bench) capacity(ctx context.Context) error {
-	costs, c := b.costs(), b.contenders[0]
+	c := b.contenders[0]
+	locked, err := startLocked(ctx, b.machine, b.api, c, b.pushes)
+	if err != nil {
+		return err
+	}
+	costs := b.costs(locked)
 	turns := make([][]turn, len(costs))
 	for round := range b.rounds + 1 {
 		for i := range costs {
@@ -206,5 +218,9 @@ func (c client) post(ctx context.Context, channel, batch string) error {
 }
 
 func (c client) pull(ctx context.Context, channel, query string) (http.Header, string, error) {
-	return c.get(ctx, http.MethodGet, "/v2/channels/"+channel+query, "", nil)
+	var header http.Header
+	if c.locked {
+		header = http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(channel+":"+lockedSecret))}}
+	}
+	return c.get(ctx, http.MethodGet, "/v2/channels/"+channel+query, "", header)
 }

@@ -21,6 +21,8 @@ type client struct {
 	base string
 	http *http.Client
 	wire *atomic.Int64 // bytes over its connections, both ways
+	// locked: the service asks for the channel's credential.
+	locked bool
 }
 
 func newClient(base string) client {
@@ -29,7 +31,10 @@ func newClient(base string) client {
 		c, err := new(net.Dialer).DialContext(ctx, network, address)
 		return counted{c, wire}, err
 	}
-	return client{base, &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 10_000, DisableCompression: true}}, wire}
+	return client{
+		base: base, wire: wire,
+		http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 10_000, DisableCompression: true}},
+	}
 }
 
 // bytes is how many went over its connections so far; 0 without a client.
@@ -95,7 +100,7 @@ func (c client) untilReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
-		_, _, err := c.get(ctx, http.MethodGet, "/v2/channels/ready", "", nil)
+		_, _, err := c.pull(ctx, lockedChannel(0), "")
 		if err == nil {
 			return nil
 		}

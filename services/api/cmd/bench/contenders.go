@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -65,6 +67,41 @@ func startService(ctx context.Context, m *machine, program string) (c contender,
 	c.publish, c.http = c.push, h
 	return c, h.untilReady(ctx)
 }
+
+// startLocked starts another replica on the service's Redis, one that asks for
+// credentials, and so many channels that have one. It forgets them at once: what is
+// measured is a request that has to look them up.
+func startLocked(ctx context.Context, m *machine, program string, service contender, channels int) (contender, error) {
+	c := contender{name: "locked", redis: service.redis, address: service.address}
+	public, err := freeAddress()
+	if err != nil {
+		return c, err
+	}
+	var text bytes.Buffer
+	fmt.Fprintln(&text, "channels:")
+	for i := range channels {
+		name := lockedChannel(i)
+		fmt.Fprintf(&text, "- {name: %s, credentials: [{id: bench, user: %s, secret: %s, endpoint: mailbox}]}\n", name, name, lockedSecret)
+	}
+	file := filepath.Join(m.dir, "channels.yaml")
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		return c, err
+	}
+	c.server, err = m.start(ctx, public, []string{
+		"QST_REDIS_URL=redis://" + c.address, "QST_BOOTSTRAP_FILE=" + file, "QST_AUTH_CACHE=100ms",
+		"QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_HANDOVER_PERCENT=0",
+	}, program)
+	if err != nil {
+		return c, err
+	}
+	c.http = newClient("http://" + public)
+	c.http.locked = true
+	return c, c.http.untilReady(ctx)
+}
+
+const lockedSecret = "not-a-secret-in-bench"
+
+func lockedChannel(i int) string { return "locked-" + strconv.Itoa(i) }
 
 func startScripts(ctx context.Context, m *machine) (c contender, err error) {
 	c.name, c.server = "scripts", process{name: "bench", pid: os.Getpid()}

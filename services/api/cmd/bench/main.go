@@ -72,6 +72,6 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{options: o, texts: texts, contenders: all, out: os.Stdout}
+	b := &bench{options: o, texts: texts, machine: m, contenders: all, out: os.Stdout}
 	return b.run(ctx)
 }
