@@ -59,7 +59,7 @@ func testRouting(t *testing.T, a, b *replica) {
 			empty(t, b, "/v2/channels/"+name+"/application")
 		}
 	})
-	for _, path := range []string{"/", "/v2", "/v2/channels", "/v2/channels/", "/v3/channels/a", "/v2/channels/a/phone", "/v2/channels/a/gateway/x", "/v2/queues/a"} {
+	for _, path := range []string{"/", "/v2", "/v2/channels", "/v2/channels/", "/v3/channels/a", "/v2/channels/a/phone", "/v2/channels/a/gateway/x", "/v2/channels/a//", "/v2/channels/a/gateway//", "/v2/queues/a"} {
 		t.Run("no such URL "+path, func(t *testing.T) {
 			for _, method := range []string{"GET", "POST"} {
 				got := direct(t, method, a.URL+path, "")

@@ -117,12 +117,12 @@ func pathParam(c echo.Context, name string) (string, error) {
 func parsePath(u *url.URL) (channel string, e endpoint, err error) {
 	rest := strings.TrimPrefix(u.EscapedPath(), channelsPath)
 	rest = strings.TrimSuffix(rest, "/")
-	escaped, name, _ := strings.Cut(rest, "/")
+	escaped, name, more := strings.Cut(rest, "/")
 	channel, err = url.PathUnescape(escaped)
 	if err != nil || !access.ChannelName.MatchString(channel) {
 		return "", endpoint{}, errChannelName
 	}
-	if name, err = url.PathUnescape(name); err == nil {
+	if name, err = url.PathUnescape(name); err == nil && more == (name != "") {
 		if e, ok := endpoints[name]; ok {
 			return channel, e, nil
 		}

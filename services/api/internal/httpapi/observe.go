@@ -78,6 +78,11 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			a.measure(r.Context(), countedMethod(r), c.Response().Status, e, service)
 		}
 		a.log.LogAttrs(context.WithoutCancel(r.Context()), a.level(c, e), "request", e.attrs(c, service)...)
+		if c.Response().Status == statusClientClosed {
+			// Nothing was written. Of a client that only stopped sending (shutdown of one
+			// direction) net/http would make a 200 of that.
+			panic(http.ErrAbortHandler)
+		}
 		return nil
 	}
 }

@@ -128,12 +128,13 @@ func (a *API) fail(err error, c echo.Context) {
 	}
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		// The client has gone: there is nobody to answer, and it is no error of ours.
+		// observe ends the connection.
 		w.Status = statusClientClosed
 		w.Committed = true
 		return
 	}
 	p := explain(err)
-	discard(r)
+	_ = discard(r) // for the client's sake: it is answered whatever becomes of it
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // it speaks of XML, to people, too

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
@@ -32,6 +33,11 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
 	d, err := a.opts.Queues.Pull(r.Context(), n, call, q.request)
 	ev := eventOf(c)
 	ev.held, ev.delivered, ev.again, ev.confirmed = d.Held, len(d.Messages), d.Redelivered, d.Confirmed
+	if err == nil && d.Held > 0 && len(d.Messages) > 0 {
+		// The credential may have been revoked while the poll was held. What was read is
+		// not confirmed: it is for the next one.
+		_, _, err = a.admit(c, ev.channel, ev.endpoint, access.Pull)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
@@ -64,19 +63,14 @@ func contentType(r *http.Request, body []byte) (f qst.Format, charset string, er
 	return f, "", err
 }
 
-// body reads and decompresses a request's body, in the time and size it may take.
+// body reads and decompresses a request's body, in the size it may have. For how
+// long it may take, see timely.
 func (a *API) body(c echo.Context) ([]byte, error) {
 	r := c.Request()
-	rc := http.NewResponseController(c.Response())
-	_ = rc.SetReadDeadline(time.Now().Add(a.opts.RequestTimeout)) // only a test's recorder can't
-	// The deadline must not outlive the body: it would end the server's watch for a
-	// client that goes away.
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
-
 	tooLarge := fmt.Errorf("%w: more than %d bytes", errBodyTooLarge, a.opts.PushMaxBytes)
 	wire := &wireReader{r: io.LimitReader(r.Body, a.opts.PushMaxBytes+gzipOverhead)}
 	var plain io.Reader = wire
-	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
+	switch encoding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ", "))); encoding {
 	case "", "identity":
 		if r.ContentLength > a.opts.PushMaxBytes {
 			return nil, tooLarge
@@ -128,19 +122,3 @@ func (w *wireReader) explain(err error) error {
 // gzipOverhead is more than gzip adds to what it can't compress (RFC 1952: header
 // and trailer, with a file name perhaps; RFC 1951: 5 bytes a block).
 const gzipOverhead = 64 << 10
-
-// discardMost bounds what is read of a body that nobody wants.
-const discardMost = 64 << 20
-
-// discard reads what is left of a request's body. A client that is still sending
-// when the connection closes may never see the answer, and would send what can
-// never be taken again and again.
-func discard(r *http.Request) {
-	if r.Body == nil || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
-		return // it waits for a word before it sends
-	}
-	_, err := io.Copy(io.Discard, io.LimitReader(r.Body, discardMost))
-	if err != nil && !errors.Is(err, http.ErrBodyReadAfterClose) {
-		return // gone, or too slow: it has had its chance
-	}
-}
