@@ -91,7 +91,7 @@ func (s *Store) writeHeardIn(ctx context.Context, partition int, now time.Time, 
 	for i, name := range names {
 		members[i] = redis.Z{Score: float64(now.UnixMilli()), Member: name}
 	}
-	key := s.layout.ofPartition(partition, "heard")
+	key := s.layout.ofPartition(partition).heard
 	pipe := s.rdb.Pipeline()
 	pipe.ZAddArgs(ctx, key, redis.ZAddArgs{GT: true, Members: members})
 	pipe.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.Add(-heardKept).UnixMilli(), 10))
@@ -105,11 +105,12 @@ func (s *Store) writeHeardIn(ctx context.Context, partition int, now time.Time, 
 // countHeard asks, through pipe, how many of a partition's channels there are and
 // how many were heard. The reader is called after the pipe has run.
 func (s *Store) countHeard(ctx context.Context, pipe redis.Pipeliner, partition int) (read func(*telemetry.Totals)) {
-	channels := pipe.ZCard(ctx, s.layout.ofPartition(partition, "channels"))
+	k := s.layout.ofPartition(partition)
+	channels := pipe.ZCard(ctx, k.channels)
 	var counts []*redis.IntCmd
 	for _, within := range heardWithin() {
 		since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
-		counts = append(counts, pipe.ZCount(ctx, s.layout.ofPartition(partition, "heard"), since, "+inf"))
+		counts = append(counts, pipe.ZCount(ctx, k.heard, since, "+inf"))
 	}
 	return func(t *telemetry.Totals) {
 		t.Channels += channels.Val()
