@@ -226,7 +226,7 @@ func (s *Store) Delete(ctx context.Context, channel, revision string, limits Lim
 		}
 		args = append(args, n.String())
 	}
-	keys := slices.Concat([]string{k.record, k.channels, k.totals, k.oldest, k.due, k.depth}, streams, metas, rest)
+	keys := slices.Concat([]string{k.record, k.channels, k.heard, k.totals, k.oldest, k.due, k.depth}, streams, metas, rest)
 	reply, err := s.run(ctx, s.scripts.del, keys, args, 0)
 	if err != nil {
 		return 0, unavailable(err)
