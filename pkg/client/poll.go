@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -70,7 +69,8 @@ func (c *Client) poll(ctx context.Context, op operation, req PollRequest) (b Bat
 	if err != nil {
 		return Batch{}, &UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", errStrange, err)}
 	}
-	msgs, err := qst.Decode(format, charset, a.body, anySize)
+	// The service has let it in; what an answer may be is bounded by maxAnswer.
+	msgs, err := qst.Decode(format, charset, a.body, qst.NoLimits())
 	if err != nil {
 		return Batch{}, &UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", errCut, err)}
 	}
@@ -81,13 +81,4 @@ func (c *Client) poll(ctx context.Context, op operation, req PollRequest) (b Bat
 		}
 	}
 	return b, nil
-}
-
-// anySize leaves it to the service what a message may be. What an answer may
-// be is bounded by maxAnswer.
-var anySize = qst.Limits{
-	MaxMessages:     math.MaxInt,
-	MaxMessageBytes: math.MaxInt,
-	MaxProperties:   math.MaxInt,
-	MaxNameBytes:    math.MaxInt,
 }

@@ -47,9 +47,8 @@ func decodeJSON(body []byte, l Limits) ([]Message, error) {
 // It is meant for a store's own content, but does not rely on it: whatever is
 // no canonical form is an error, ErrMalformed.
 func DecodeCanonical(b []byte) (Message, error) {
-	const unlimited = int(^uint(0) >> 2)
 	d := newJSONDecoder(b)
-	d.limits = Limits{unlimited, unlimited, unlimited, unlimited}
+	d.limits = NoLimits()
 	d.canonical = true
 	d.space()
 	var m Message

@@ -1,5 +1,7 @@
 package qst
 
+import "math"
+
 // Limits bounds what [Decode] accepts. A field that is zero (or negative)
 // stands for the value [DefaultLimits] has there.
 type Limits struct {
@@ -27,6 +29,18 @@ func DefaultLimits() Limits {
 		MaxMessageBytes: 64 << 10,
 		MaxProperties:   64,
 		MaxNameBytes:    256,
+	}
+}
+
+// NoLimits returns limits that nothing exceeds, for one who reads what somebody
+// else has let in and bounds the input by other means. Without MaxProperties,
+// reading a message of very many properties takes time quadratic in their number.
+func NoLimits() Limits {
+	return Limits{
+		MaxMessages:     math.MaxInt,
+		MaxMessageBytes: math.MaxInt,
+		MaxProperties:   math.MaxInt,
+		MaxNameBytes:    math.MaxInt,
 	}
 }
 

@@ -2,6 +2,8 @@ package qst
 
 import (
 	"fmt"
+	"math"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -140,6 +142,22 @@ func TestMessageSizeIsExact(t *testing.T) {
 	}
 }
 
+// A limit that is added has a default, and is none of NoLimits.
+func TestEveryLimit(t *testing.T) {
+	t.Parallel()
+	d, none := reflect.ValueOf(DefaultLimits()), reflect.ValueOf(NoLimits())
+	or := reflect.ValueOf(Limits{}.orDefault())
+	for i := range d.NumField() {
+		name := d.Type().Field(i).Name
+		if d.Field(i).Int() <= 0 || or.Field(i).Int() != d.Field(i).Int() {
+			t.Errorf("%s: the default is %d, zero stands for %d", name, d.Field(i).Int(), or.Field(i).Int())
+		}
+		if none.Field(i).Int() != math.MaxInt {
+			t.Errorf("%s: %d is no limit", name, none.Field(i).Int())
+		}
+	}
+}
+
 // Whatever is sent, decoding allocates no more than a small multiple of it.
 func TestAllocationIsBounded(t *testing.T) {
 	const size = 1 << 20
@@ -151,7 +169,7 @@ func TestAllocationIsBounded(t *testing.T) {
 		}
 		return string(b)
 	}
-	unlimited := Limits{1 << 30, 1 << 30, 1 << 30, 1 << 30}
+	unlimited := NoLimits()
 	for _, test := range []struct {
 		name    string
 		format  Format

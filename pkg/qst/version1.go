@@ -26,21 +26,23 @@ const version1Empty = " "
 // AppendVersion1 appends a batch as clients of QST version 1 read it: each
 // <message> has id ([Version1ID], of which last is one), from, to and when, all of
 // them, and one <text>: subject and body, joined by " - " where it has both, a space
-// where it has none. A when that is no RFC 3339 time is now. Properties have no place
-// in it.
+// where it has none. A when that is no RFC 3339 time, or lies outside the years 1 to
+// 9999 in UTC, is now. Properties have no place in it.
 func AppendVersion1(dst []byte, msgs []Message, last string, now time.Time) []byte {
 	dst = append(dst, "<messages>"...)
 	for i := range msgs {
 		m := &msgs[i]
 		when, err := time.Parse(time.RFC3339, m.When)
-		if err != nil {
-			when = now
+		when = when.UTC()
+		// Its offset may carry a valid time out of the years that have four digits.
+		if err != nil || when.Year() < 1 || when.Year() > 9999 {
+			when = now.UTC()
 		}
 		dst = append(dst, "<message"...)
 		dst = appendAttribute(dst, "id", Version1ID(m.ID, last))
 		dst = appendAttribute(dst, "from", m.From)
 		dst = appendAttribute(dst, "to", m.To)
-		dst = appendAttribute(dst, "when", when.UTC().Format(version1Time))
+		dst = appendAttribute(dst, "when", when.Format(version1Time))
 		dst = append(dst, "><text>"...)
 		dst = appendText(dst, m.Subject, textEscapes)
 		if m.Subject != "" && m.Body != "" {

@@ -94,6 +94,11 @@ func TestAppendVersion1(t *testing.T) {
 		{Message{ID: "7", When: "2010-01-01T23:18:03Z", Body: "b"}, `<message id="qst-id-Nw" from="" to="" when="2010-01-01T23:18:03Z"><text>b</text></message>`},
 		{Message{ID: "1", From: "a", To: "b", When: "2010-01-02T00:18:03.5+01:00", Body: "<x>"}, `<message id="1" from="a" to="b" when="2010-01-01T23:18:03Z"><text>&lt;x&gt;</text></message>`},
 		{Message{When: "2010-01-01T23:18:83Z", Subject: "s", Body: "b"}, `<message id="" from="" to="" when="2026-11-23T08:00:00Z"><text>s - b</text></message>`},
+		{Message{When: "9999-12-31T23:59:59-23:00", Body: "b"}, `<message id="" from="" to="" when="2026-11-23T08:00:00Z"><text>b</text></message>`},
+		{Message{When: "0000-12-31T23:59:59Z", Body: "b"}, `<message id="" from="" to="" when="2026-11-23T08:00:00Z"><text>b</text></message>`},
+		{Message{When: "0000-01-01T00:00:00+23:00", Body: "b"}, `<message id="" from="" to="" when="2026-11-23T08:00:00Z"><text>b</text></message>`},
+		{Message{When: "9999-12-31T23:59:59Z", Body: "b"}, `<message id="" from="" to="" when="9999-12-31T23:59:59Z"><text>b</text></message>`},
+		{Message{When: "0001-01-01T00:00:00Z", Body: "b"}, `<message id="" from="" to="" when="0001-01-01T00:00:00Z"><text>b</text></message>`},
 		{Message{When: "2010-01-01T23:18:03Z", Subject: "s", Properties: []Property{{Name: "p", Values: []Value{{Text: "v"}}}}},
 			`<message id="" from="" to="" when="2010-01-01T23:18:03Z"><text>s</text></message>`},
 	} {

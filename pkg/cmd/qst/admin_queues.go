@@ -140,7 +140,7 @@ sender called it.`,
 
 // cells are a message's cells of a table, without the time that its sender gave it.
 func (w *messageWriter) cells(message json.RawMessage) []string {
-	msgs, err := qst.Decode(qst.JSON, "", message, unlimited)
+	msgs, err := qst.Decode(qst.JSON, "", message, qst.NoLimits())
 	if err != nil || len(msgs) != 1 {
 		return []string{"", "", string(message)}
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -16,9 +15,6 @@ import (
 
 // messages gives the next message, or io.EOF.
 type messages func() (qst.Message, error)
-
-// unlimited leaves it to the server what a message may be.
-var unlimited = qst.Limits{MaxMessages: math.MaxInt, MaxMessageBytes: math.MaxInt, MaxProperties: math.MaxInt, MaxNameBytes: math.MaxInt}
 
 // readMessages reads messages in a format, or in the one that the input seems to have.
 func readMessages(r *bufio.Reader, format string) (messages, error) {
@@ -129,7 +125,7 @@ func readJSON(r io.Reader) messages {
 			return nil, err
 		}
 		n++
-		batch, err := qst.Decode(qst.JSON, "", value, unlimited)
+		batch, err := qst.Decode(qst.JSON, "", value, qst.NoLimits())
 		if err != nil && n > 1 {
 			err = fmt.Errorf("value %d: %w", n, err)
 		}
@@ -148,7 +144,7 @@ func readXML(r io.Reader) messages {
 		if err != nil {
 			return nil, err
 		}
-		return qst.Decode(qst.XML, "", document, unlimited)
+		return qst.Decode(qst.XML, "", document, qst.NoLimits())
 	})
 }
 

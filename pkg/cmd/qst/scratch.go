@@ -60,7 +60,7 @@ func (q *queueDoctor) get(ctx context.Context, p probe) (observation, []qst.Mess
 	if o.header.Get("Content-Encoding") == "gzip" {
 		body = gunzip(body)
 	}
-	msgs, err := qst.Decode(qst.JSON, "", body, unlimited)
+	msgs, err := qst.Decode(qst.JSON, "", body, qst.NoLimits())
 	if err != nil {
 		o.err = err
 	}

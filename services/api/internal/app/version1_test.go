@@ -133,6 +133,59 @@ func TestVersion1States(t *testing.T) {
 	}
 }
 
+// A phone's report makes no message that is larger than a pushed one may be. Where
+// the application's queue is full, the phone is told to report again, and only that.
+func TestVersion1ReportsAreBounded(t *testing.T) {
+	t.Parallel()
+	r := startReplica(t, redistest.Start(t).URL(), withAuth("QST_QUEUE_MAX_MESSAGES=2")...)
+	mustAdmin(t, r, http.StatusCreated, "POST", "/channels", `{"name":"acme.phone","settings":{"report_states":true}}`)
+	mustAdmin(t, r, http.StatusCreated, "POST", "/channels/acme.phone/credentials", `{"endpoint":"gateway","user":"phone","secret":"brought-from-the-field"}`)
+	app, _ := credential(t, r, "acme.phone", `{"endpoint":"application"}`)
+	phone := basic("phone", "brought-from-the-field")
+	application, outgoing := r.URL+"/v2/channels/acme.phone/application?format=json", r.URL+"/v1/acme/qst/outgoing"
+
+	long := strings.Repeat("A", 255) // and an é does not fit in
+	if a := do(t, "POST", outgoing, `{"confirmed":["`+long+strings.Repeat("é", 400_000)+`"]}`, phone); a.Status != http.StatusOK {
+		t.Fatal(a.Status, a.Body)
+	}
+	if a := do(t, "GET", r.URL+"/v1/acme/qst/set_state?guid=m1&state="+strings.Repeat("B", 5000), "", phone); a.Status != http.StatusOK {
+		t.Fatal(a.Status, a.Body)
+	}
+	told := do(t, "GET", application, "", app).messages(t)
+	if len(told) != 2 || told[0]["qst-message"] != long || told[1]["qst-status"] != strings.Repeat("B", 256) {
+		t.Errorf("the application is told %.1000v", told)
+	}
+	var list struct {
+		States []struct {
+			Message string `json:"message"`
+			State   string `json:"state"`
+		} `json:"states"`
+	}
+	a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone/states", "")
+	if err := json.Unmarshal([]byte(a.Body), &list); err != nil || len(list.States) != 2 ||
+		list.States[1].Message != told[0]["qst-message"] || list.States[0].State != told[1]["qst-status"] {
+		t.Errorf("the operator reads %.1000s", a.Body)
+	}
+
+	if a := do(t, "POST", r.URL+"/v2/channels/acme.phone/application", `{"id":"m3","body":"x"}`, app, typeJSON); a.Status != http.StatusOK {
+		t.Fatal(a)
+	}
+	for _, test := range []struct {
+		method, url, body string
+		want              int
+	}{
+		{"POST", outgoing, `{"confirmed":["m2"]}`, http.StatusServiceUnavailable},
+		{"GET", r.URL + "/v1/acme/qst/set_state?guid=m2&state=sent", "", http.StatusServiceUnavailable},
+		{"POST", outgoing, "", http.StatusOK},
+		{"GET", outgoing, "", http.StatusOK},
+	} {
+		a := do(t, test.method, test.url, test.body, phone)
+		if a.Status != test.want || strings.HasSuffix(test.url, "outgoing") && a.Status == http.StatusOK && a.Header.Get("ETag") != "m3" {
+			t.Errorf("%s %s %s: %d %s", test.method, test.url, test.body, a.Status, a.Body)
+		}
+	}
+}
+
 // More than may be in a batch is not refused: a phone would send it again for ever,
 // and get nothing else done.
 func TestVersion1More(t *testing.T) {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -91,12 +92,35 @@ func (s *Store) writeHeardIn(ctx context.Context, partition int, now time.Time, 
 	for i, name := range names {
 		members[i] = redis.Z{Score: float64(now.UnixMilli()), Member: name}
 	}
-	key := s.layout.ofPartition(partition, "heard")
+	k := s.layout.ofPartition(partition)
 	pipe := s.rdb.Pipeline()
-	pipe.ZAddArgs(ctx, key, redis.ZAddArgs{GT: true, Members: members})
-	pipe.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.Add(-heardKept).UnixMilli(), 10))
-	pipe.PExpire(ctx, key, heardKept)
+	pipe.ZAddArgs(ctx, k.heard, redis.ZAddArgs{GT: true, Members: members})
+	pipe.ZRemRangeByScore(ctx, k.heard, "-inf", strconv.FormatInt(now.Add(-heardKept).UnixMilli(), 10))
+	pipe.PExpire(ctx, k.heard, heardKept)
+	// A channel that was deleted after it was noted must not be there for another day.
+	// Asked afterwards: one that is deleted later still is taken out with its deletion.
+	ask := []any{"zmscore", k.channels}
+	for _, name := range names {
+		ask = append(ask, name)
+	}
+	asked := pipe.Do(ctx, ask...)
 	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable(err)
+	}
+	scores, err := asked.Slice()
+	if err != nil {
+		return fmt.Errorf("asking which channels there are: %w", err)
+	}
+	var gone []any
+	for i, score := range scores {
+		if score == nil {
+			gone = append(gone, names[i])
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := s.rdb.ZRem(ctx, k.heard, gone...).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -105,11 +129,12 @@ func (s *Store) writeHeardIn(ctx context.Context, partition int, now time.Time, 
 // countHeard asks, through pipe, how many of a partition's channels there are and
 // how many were heard. The reader is called after the pipe has run.
 func (s *Store) countHeard(ctx context.Context, pipe redis.Pipeliner, partition int) (read func(*telemetry.Totals)) {
-	channels := pipe.ZCard(ctx, s.layout.ofPartition(partition, "channels"))
+	k := s.layout.ofPartition(partition)
+	channels := pipe.ZCard(ctx, k.channels)
 	var counts []*redis.IntCmd
 	for _, within := range heardWithin() {
 		since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
-		counts = append(counts, pipe.ZCount(ctx, s.layout.ofPartition(partition, "heard"), since, "+inf"))
+		counts = append(counts, pipe.ZCount(ctx, k.heard, since, "+inf"))
 	}
 	return func(t *telemetry.Totals) {
 		t.Channels += channels.Val()

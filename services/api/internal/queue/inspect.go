@@ -226,7 +226,7 @@ func (s *Store) Delete(ctx context.Context, channel, revision string, limits Lim
 		}
 		args = append(args, n.String())
 	}
-	keys := slices.Concat([]string{k.record, k.channels, k.totals, k.oldest, k.due, k.depth}, streams, metas, rest)
+	keys := slices.Concat([]string{k.record, k.channels, k.heard, k.totals, k.oldest, k.due, k.depth}, streams, metas, rest)
 	reply, err := s.run(ctx, s.scripts.del, keys, args, 0)
 	if err != nil {
 		return 0, unavailable(err)
@@ -257,13 +257,14 @@ func (s *Store) Totals(ctx context.Context, top int) (t telemetry.Totals, err er
 	pipe := s.rdb.Pipeline()
 	asked := make([]replies, s.layout.Partitions())
 	for p := range asked {
+		k := s.layout.ofPartition(p)
 		asked[p] = replies{
-			totals: pipe.HMGet(ctx, s.layout.ofPartition(p, "totals"), "messages", "bytes"),
-			oldest: pipe.ZRangeWithScores(ctx, s.layout.ofPartition(p, "oldest"), 0, int64(max(1, top)-1)),
+			totals: pipe.HMGet(ctx, k.totals, "messages", "bytes"),
+			oldest: pipe.ZRangeWithScores(ctx, k.oldest, 0, int64(max(1, top)-1)),
 			heard:  s.countHeard(ctx, pipe, p),
 		}
 		if top > 0 {
-			asked[p].deepest = pipe.ZRevRangeWithScores(ctx, s.layout.ofPartition(p, "depth"), 0, int64(top-1))
+			asked[p].deepest = pipe.ZRevRangeWithScores(ctx, k.depth, 0, int64(top-1))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {

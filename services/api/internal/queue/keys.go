@@ -97,24 +97,29 @@ func (l Layout) Record(channel string) string {
 
 // Channels returns the sorted set of the channels of a channel's partition.
 func (l Layout) Channels(channel string) string {
-	return l.ofPartition(l.partition(channel), "channels")
+	return l.ofPartition(l.partition(channel)).channels
 }
 
 // AllChannels returns the sorted sets of the channels of all partitions.
 func (l Layout) AllChannels() []string {
 	keys := make([]string, len(l.tags))
 	for p := range keys {
-		keys[p] = l.ofPartition(p, "channels")
+		keys[p] = l.ofPartition(p).channels
 	}
 	return keys
 }
 
 // queueKeys are the keys of one queue; lua/shared.lua says what each one holds.
 type queueKeys struct {
-	partition                            int
-	stream, meta, waiter, dead, record   string
-	channels, oldest, due, depth, totals string
-	wakes                                string // prefix of the wake streams
+	partition                          int
+	stream, meta, waiter, dead, record string
+	partitionKeys
+}
+
+// partitionKeys are the keys that a partition has once, for all its channels.
+type partitionKeys struct {
+	channels, oldest, due, depth, totals, heard string
+	wakes                                       string // prefix of the wake streams
 }
 
 // list returns the keys in the order in which scripts take them.
@@ -131,23 +136,27 @@ func (l Layout) queue(n Name) queueKeys {
 	p := l.partition(n.Channel)
 	stream := fmt.Sprintf("%s:{%s}:q:%s", l.prefix, l.tags[p], n)
 	return queueKeys{
-		partition: p,
-		stream:    stream,
-		meta:      stream + ":meta",
-		waiter:    stream + ":waiter",
-		dead:      stream + ":dead",
-		record:    l.Record(n.Channel),
-		channels:  l.ofPartition(p, "channels"),
-		oldest:    l.ofPartition(p, "oldest"),
-		due:       l.ofPartition(p, "due"),
-		depth:     l.ofPartition(p, "depth"),
-		totals:    l.ofPartition(p, "totals"),
-		wakes:     l.ofPartition(p, "wake:"),
+		partition:     p,
+		stream:        stream,
+		meta:          stream + ":meta",
+		waiter:        stream + ":waiter",
+		dead:          stream + ":dead",
+		record:        l.Record(n.Channel),
+		partitionKeys: l.ofPartition(p),
 	}
 }
 
-func (l Layout) ofPartition(partition int, name string) string {
-	return fmt.Sprintf("%s:{%s}:%s", l.prefix, l.tags[partition], name)
+func (l Layout) ofPartition(partition int) partitionKeys {
+	start := fmt.Sprintf("%s:{%s}:", l.prefix, l.tags[partition])
+	return partitionKeys{
+		channels: start + "channels",
+		oldest:   start + "oldest",
+		due:      start + "due",
+		depth:    start + "depth",
+		totals:   start + "totals",
+		heard:    start + "heard",
+		wakes:    start + "wake:",
+	}
 }
 
 // seen returns the set of digests of the messages that the queue took in the
@@ -159,7 +168,7 @@ func (k queueKeys) seen(n int64) string {
 // wake returns the stream that tells a replica which of its polls of a
 // partition have something to read.
 func (l Layout) wake(partition int, replica string) string {
-	return l.ofPartition(partition, "wake:"+replica)
+	return l.ofPartition(partition).wakes + replica
 }
 
 // stored is the hash that says how the data is laid out.

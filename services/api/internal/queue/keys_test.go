@@ -15,7 +15,8 @@ func TestKeys(t *testing.T) {
 	k := l.queue(Name{Channel: "+855.12@x", Kind: Inbound})
 	got := []string{
 		k.stream, k.meta, k.waiter, k.dead, k.seen(7), k.channels, k.oldest, k.depth, k.totals,
-		k.due, k.record, l.wake(k.partition, "r"), l.wake(0, "r"), l.wake(63, "r"), l.stored(),
+		k.due, k.heard, k.states(), k.record, l.Record("+855.12@x"), l.Channels("+855.12@x"), l.AllChannels()[63],
+		k.wakes + "r", l.wake(k.partition, "r"), l.wake(0, "r"), l.wake(63, "r"), l.stored(), l.replicas(),
 	}
 	want := strings.Fields(`
 		qst:{38o}:q:+855.12@x:inbound
@@ -28,11 +29,21 @@ func TestKeys(t *testing.T) {
 		qst:{38o}:depth
 		qst:{38o}:totals
 		qst:{38o}:due
+		qst:{38o}:heard
+		qst:{38o}:q:+855.12@x:inbound:states
 		qst:{38o}:c:+855.12@x
+		qst:{38o}:c:+855.12@x
+		qst:{38o}:channels
+		qst:{802}:channels
+		qst:{38o}:wake:r
 		qst:{38o}:wake:r
 		qst:{53t}:wake:r
 		qst:{802}:wake:r
-		qst:layout`)
+		qst:layout
+		qst:replicas`)
+	if len(got) != len(want) {
+		t.Fatalf("%d keys, want %d", len(got), len(want))
+	}
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("%q, want %q", got[i], want[i])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -204,15 +205,68 @@ func TestPullMaxBytes(t *testing.T) {
 	if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != "large" {
 		t.Fatalf("one message that is more than fits: %q", ids)
 	}
+	// While such a one may be there, an answer is at least half full, and still no
+	// larger than it may be.
 	mustPush(t, s, batch(0, "6", "7"))
-	ids, d = mustPull(t, s, Request{ETag: d.ETag})
-	for !strings.HasSuffix(ids, "7") { // fewer at a time after a large one, but all of them
-		var more string
-		more, d = mustPull(t, s, Request{ETag: d.ETag})
-		ids += " " + more
+	if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != "6 7" {
+		t.Fatalf("small ones after a large one: %q", ids)
 	}
-	if ids != "6 7" {
-		t.Fatal(ids)
+	mustPush(t, s, slices.Concat(batch(100, "8", "9", "a"), batch(1000, "huge"), batch(100, "b")))
+	for _, want := range []string{"8 9", "a", "huge", "b", ""} {
+		if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != want {
+			t.Fatalf("%q, want %q", ids, want)
+		}
+		pending(int64(len(strings.Fields(want))))
+	}
+	// The queue was empty: the large one is forgotten.
+	mustPush(t, s, batch(100, "c", "d", "e", "f"))
+	if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != "c d e" {
+		t.Fatalf("after the queue was empty: %q", ids)
+	}
+	// New ones behind what goes out again are looked at likewise.
+	mustPush(t, s, batch(1000, "large again"))
+	if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != "f" {
+		t.Fatalf("before a large one: %q", ids)
+	}
+	mustPush(t, s, batch(0, "g"))
+	if ids, _ = mustPull(t, s, Request{}); ids != "f" {
+		t.Fatalf("again, before a large one: %q", ids)
+	}
+	pending(1)
+}
+
+// A large message that comes back from the dead is one that answers must have room for.
+func TestPullMaxBytesRequeued(t *testing.T) {
+	t.Parallel()
+	for _, empty := range []bool{true, false} {
+		one := len(batch(100, "1")[0].AppendCanonical(nil)) + 1
+		s, c := open(t, func(o *Options, l *Limits) { o.PullMaxBytes, l.MaxDeliveries = int64(3*one), 1 })
+		k := s.layout.queue(inbox)
+		mustPush(t, s, batch(1000, "large"))
+		mustPull(t, s, Request{})
+		mustPull(t, s, Request{}) // sets it aside
+		mustPush(t, s, batch(100, "1"))
+		if empty {
+			ids, d := mustPull(t, s, Request{})
+			if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != "" || d.Confirmed != 1 {
+				t.Fatal(ids, d.Confirmed)
+			}
+		}
+		dead := c.XRange(t.Context(), k.dead, "-", "+").Val()
+		if err := s.Requeue(t.Context(), inbox, s.call.Limits, dead[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		mustPush(t, s, batch(100, "2"))
+		var d Delivery
+		for _, want := range []string{"1", "large", "2", ""} {
+			if empty && want == "1" {
+				continue
+			}
+			var ids string
+			if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != want {
+				t.Fatalf("%q, want %q", ids, want)
+			}
+		}
 	}
 }
 

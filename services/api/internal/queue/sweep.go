@@ -37,7 +37,7 @@ func (s *Store) sweep(ctx context.Context) {
 
 func (s *Store) sweepPartition(ctx context.Context, partition int) error {
 	for ctx.Err() == nil {
-		due, err := s.rdb.ZRangeByScore(ctx, s.layout.ofPartition(partition, "due"), &redis.ZRangeBy{
+		due, err := s.rdb.ZRangeByScore(ctx, s.layout.ofPartition(partition).due, &redis.ZRangeBy{
 			Min: "-inf", Max: strconv.FormatInt(time.Now().UnixMilli()-1, 10), Count: sweepBatch,
 		}).Result()
 		if err != nil {

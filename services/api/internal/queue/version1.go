@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -51,10 +52,11 @@ func (s *Store) SetAddress(ctx context.Context, channel, address string) error {
 }
 
 // TellStates puts what a channel's phone reports of messages into its application's
-// queue. It returns what Push does.
+// queue, ids and states of at most 256 bytes. It returns what Push does.
 func (s *Store) TellStates(ctx context.Context, channel string, c Call, states []State) error {
 	batch := make([]qst.Message, len(states))
 	for i, st := range states {
+		st = st.bounded()
 		// The id is made of what is reported: a phone that reports it again says nothing new.
 		batch[i] = qst.Message{
 			ID: "qst-status-" + st.State + "-" + st.Message, Subject: st.State,
@@ -69,16 +71,17 @@ func (s *Store) TellStates(ctx context.Context, channel string, c Call, states [
 }
 
 // AddStates keeps what a phone reports of messages; of a channel's states the
-// newest thousand are kept.
+// newest thousand are kept, as they are told.
 func (s *Store) AddStates(ctx context.Context, channel string, states []State) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	k := s.layout.queue(Name{Channel: channel, Kind: Outbound})
 	pipe := s.rdb.Pipeline()
 	for _, st := range states {
+		st = st.bounded()
 		pipe.XAdd(ctx, &redis.XAddArgs{
 			Stream: k.states(), MaxLen: keptStates, Approx: true,
-			Values: []string{"message", bounded(st.Message), "state", bounded(st.State)},
+			Values: []string{"message", st.Message, "state", st.State},
 		})
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
@@ -105,4 +108,20 @@ func (s *Store) States(ctx context.Context, channel string, limit int64) ([]Stat
 	return states, nil
 }
 
-func bounded(s string) string { return s[:min(len(s), maxState)] }
+// bounded is the state as it is told and kept. What a phone reports has no bound but
+// its request's: uncut, it would make messages larger than any that may be pushed.
+func (st State) bounded() State {
+	return State{Message: bounded(st.Message), State: bounded(st.State), At: st.At}
+}
+
+// bounded cuts a text, between two characters, to maxState.
+func bounded(s string) string {
+	if len(s) <= maxState {
+		return s
+	}
+	n := maxState
+	for n > maxState-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

@@ -148,13 +148,19 @@ if redis.call('EXISTS', STREAM) == 1 then
 
   if #again > 0 then redelivered = take(redis.call('XCLAIM', STREAM, GROUP, CONSUMER, 0, unpack(again))) end
   -- Reading marks as delivered, so no more may be read than will fit: as many at
-  -- a time as fit even if each is the largest that this queue ever had.
+  -- a time as fit even if each is the largest that this queue may hold. Where not
+  -- one of that size fits, each is looked at first, until the answer is half full.
   local largest = tonumber(state[3]) + 1
   local n = redelivered
   while n < max do
     local fit = math.floor((max_bytes - bytes) / largest)
     if fit < 1 then
-      if n > 0 then break end
+      if n > 0 then
+        if bytes * 2 > max_bytes then break end
+        local last = n > redelivered and read[#read - 2] or state[2]
+        local following = redis.call('XRANGE', STREAM, '(' .. last, '+', 'COUNT', 1)[1]
+        if not following or bytes + #following[2][2] + 1 > max_bytes then break end
+      end
       fit = 1
     end
     if fit > max - n then fit = max - n end

@@ -71,7 +71,7 @@ if messages + #new > max_messages or bytes + new_bytes > max_bytes then
 end
 
 local state = redis.call('HMGET', META, 'tail', 'largest')
-local tail, largest = tonumber(state[1]), tonumber(state[2])
+local tail, largest = tonumber(state[1]), messages > 0 and tonumber(state[2]) or 0
 local first_id, first_offset, last_id = nil, tail, nil
 local digests = {}
 for _, i in ipairs(new) do

@@ -10,9 +10,10 @@ for i = 1, #entry[2], 2 do
   if entry[2][i] == 'message' then json = entry[2][i + 1] end
 end
 local held, bytes = measure()
-local tail = redis.call('HGET', META, 'tail')
+local state = redis.call('HMGET', META, 'tail', 'largest')
+local tail, largest = state[1], held > 0 and tonumber(state[2]) or 0
 local id = redis.call('XADD', STREAM, '*', tail, json)
-redis.call('HSET', META, 'tail', whole(tonumber(tail) + #json))
+redis.call('HSET', META, 'tail', whole(tonumber(tail) + #json), 'largest', whole(math.max(largest, #json)))
 redis.call('XDEL', DEAD, ARGV[4])
 if held == 0 then head_moved(tonumber(ARGV[3]), id, tail) end
 account(held, bytes, held + 1, bytes + #json)

@@ -30,7 +30,7 @@
 -- meta: epoch      random, new when the stream is new: the first part of ETags
 --       tail       bytes ever pushed
 --       head       where the stream's first entry starts in them
---       largest    bytes of the largest message ever pushed
+--       largest    bytes of the largest message pushed since the queue was last empty
 --       delivered  id of the last message delivered
 --       last       id of the last message a client pushed, as it or the service named it
 --       named      what a version 1 client last named as the message it processed last
