@@ -225,7 +225,7 @@ func TestPullMaxBytes(t *testing.T) {
 	}
 	// New ones behind what goes out again are looked at likewise.
 	mustPush(t, s, batch(1000, "large again"))
-	if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != "f" {
+	if ids, _ = mustPull(t, s, Request{ETag: d.ETag}); ids != "f" {
 		t.Fatalf("before a large one: %q", ids)
 	}
 	mustPush(t, s, batch(0, "g"))
@@ -247,8 +247,9 @@ func TestPullMaxBytesRequeued(t *testing.T) {
 		mustPull(t, s, Request{}) // sets it aside
 		mustPush(t, s, batch(100, "1"))
 		if empty {
-			ids, d := mustPull(t, s, Request{})
-			if ids, d = mustPull(t, s, Request{ETag: d.ETag}); ids != "" || d.Confirmed != 1 {
+			_, d := mustPull(t, s, Request{})
+			ids, d := mustPull(t, s, Request{ETag: d.ETag})
+			if ids != "" || d.Confirmed != 1 {
 				t.Fatal(ids, d.Confirmed)
 			}
 		}
