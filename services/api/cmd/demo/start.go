@@ -50,7 +50,7 @@ func start(ctx context.Context, out io.Writer, program string) (urls []string, s
 	if err != nil {
 		return nil, nil, err
 	}
-	fmt.Fprintln(out, "the service isn't running here: starting a Redis and two replicas")
+	fmt.Fprintln(out, "starting a Redis and two replicas")
 	err = run("redis.log", nil, "redis-server", "--port", ports[0], "--bind", "127.0.0.1", "--dir", dir, "--appendonly", "yes", "--save", "")
 	for i := range 2 {
 		if err != nil {

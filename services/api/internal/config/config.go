@@ -50,7 +50,7 @@ type Config struct {
 	RedisTimeout     time.Duration `split_words:"true" default:"3s" min:"10ms" max:"1m" desc:"The longest that Redis may take for one step of a push or a pull before that is answered 503. In a burst a request may wait up to 10s for a free connection before."`
 	RedisMinReplicas int           `split_words:"true" default:"0" min:"0" max:"16" zero:"does not wait" desc:"Redis replicas that must have a push before it is answered 200 (WAIT)."`
 
-	Auth           Auth          `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, for trying out."`
+	Auth           Auth          `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, and no channel has settings of its own; for trying out."`
 	AuthCache      time.Duration `split_words:"true" default:"5s" min:"100ms" max:"5m" desc:"How long a replica remembers a channel's credentials and settings: so long may a revoked credential still work."`
 	BootstrapFile  string        `split_words:"true" allowed:"a path" desc:"File (YAML or JSON) of channels and credentials that are to exist; what is missing is made at start. See docs/admin.md."`
 	TrustedProxies Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Proxies whose X-Forwarded-For is believed when it says where a client is. Without any, a client's address is the connection's."`

@@ -325,7 +325,8 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"first try", func(c *Config) { c.RedisURL, c.Auth = "embedded", AuthNone }, []string{"QST_REDIS_URL=embedded", "QST_AUTH=none"}},
 		{"short token", func(c *Config) { c.AdminToken = "hunter2" }, []string{"QST_ADMIN_TOKEN is shorter"}},
-		{"token without use", func(c *Config) { c.AdminToken, c.Auth = "correct-horse-battery", AuthNone }, []string{"QST_AUTH=none", "QST_ADMIN_TOKEN is set with"}},
+		{"token without use", func(c *Config) { c.AdminToken, c.Auth = "correct-horse-battery", AuthNone }, []string{"QST_AUTH=none: ", "QST_AUTH=none with QST_ADMIN_TOKEN"}},
+		{"channels without use", func(c *Config) { c.BootstrapFile, c.Auth = "/etc/qst.yaml", AuthNone }, []string{"QST_AUTH=none: ", "QST_AUTH=none with QST_ADMIN_TOKEN or QST_BOOTSTRAP_FILE"}},
 		{"long poll longer than proxies", func(c *Config) { c.LongPollMax = time.Minute }, []string{"QST_LONG_POLL_MAX=1m0s"}},
 		{"no polls", func(c *Config) { c.MaxPolls = 0 }, []string{"QST_MAX_POLLS=0"}},
 		{"no deduplication", func(c *Config) { c.DedupWindow = 0 }, []string{"QST_DEDUP_WINDOW=0"}},

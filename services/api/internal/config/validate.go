@@ -167,8 +167,8 @@ func (c Config) Warnings() []string {
 			"QST_ADMIN_TOKEN is shorter than 16 characters: it can be guessed",
 		},
 		{
-			c.AdminToken != "" && c.Auth == AuthNone,
-			"QST_ADMIN_TOKEN is set with QST_AUTH=none: the credentials that the admin API keeps are not looked at",
+			c.Auth == AuthNone && (c.AdminToken != "" || c.BootstrapFile != ""),
+			"QST_AUTH=none with QST_ADMIN_TOKEN or QST_BOOTSTRAP_FILE: pushes and pulls take no notice of channels' credentials, nor of their settings (queue_max_messages, report_states and the others)",
 		},
 		{
 			c.LongPollMax >= commonProxyTimeout,
