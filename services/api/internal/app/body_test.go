@@ -87,6 +87,26 @@ func TestStalledBody(t *testing.T) {
 	}
 }
 
+// A client that asks before it sends is refused at once, before it has sent: nobody
+// waits for a body that does not come.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	r := startReplica(t, s.URL(), "QST_REQUEST_TIMEOUT=1h")
+	for request, want := range map[string]string{
+		"POST /v2/channels/c HTTP/1.1\r\nContent-Length: 50000000":                           "413",
+		"POST /v2/channels/-x HTTP/1.1\r\nContent-Length: 5":                                 "400",
+		"POST /v1/a/qst/incoming HTTP/1.1\r\nContent-Length: 5":                              "401",
+		"POST /v2/channels/c HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Encoding: br": "415",
+	} {
+		conn := send(t, r, request+"\r\nHost: x\r\nExpect: 100-continue\r\n\r\n")
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, "HTTP/1.1 "+want) {
+			t.Errorf("%q: %q, %v; want %s", request, line, err, want)
+		}
+	}
+}
+
 // The time for a body is not the time for what is done with it: a poll that came
 // with a body is held for as long as any, and its client's going is noticed.
 func TestPollWithABody(t *testing.T) {

@@ -263,3 +263,29 @@ func TestVersion1SameID(t *testing.T) {
 		}
 	}, "QST_MAX_DELIVERIES=2")
 }
+
+// A phone that has lost what it named last, and so names nothing, is given a message of
+// the same id and confirms that by it.
+func TestVersion1BeginsAnew(t *testing.T) {
+	t.Parallel()
+	onEachRedis(t, func(t *testing.T, a, b *replica) {
+		outgoing := func(r *replica, last string, want ...string) {
+			t.Helper()
+			got := do(t, "GET", r.URL+"/v1/acme/qst/outgoing", "", basic("phone", "x"), "If-None-Match: "+last)
+			if n := strings.Count(got.Body, "<message "); n != len(want) || n > 0 && !strings.Contains(got.Body, `id="1" `) {
+				t.Fatalf("naming %q: %s", last, got.Body)
+			}
+			for _, text := range want {
+				if !strings.Contains(got.Body, "<text>"+text+"<") {
+					t.Fatalf("naming %q: %s", last, got.Body)
+				}
+			}
+		}
+		push(t, a, "/v2/channels/acme.phone/application", `{"id":"1","body":"before"}`)
+		outgoing(a, "", "before")
+		outgoing(b, "1")
+		push(t, a, "/v2/channels/acme.phone/application", `{"id":"1","body":"after"}`)
+		outgoing(a, "", "after")
+		outgoing(b, "1")
+	})
+}

@@ -138,8 +138,8 @@ func New(rdb, waiting redis.UniversalClient, opts Options) *Store {
 }
 
 // Run reads the wake streams, drops what is over its age, notes which channels were
-// heard and hands polls over to replicas that join, until ctx ends. It returns when all its goroutines have ended; Redis
-// being away doesn't end them.
+// heard and hands polls over to replicas that join, until ctx ends. It returns when
+// all its goroutines have ended; Redis being away doesn't end them.
 func (s *Store) Run(ctx context.Context) {
 	var g errgroup.Group
 	for _, r := range s.readers {

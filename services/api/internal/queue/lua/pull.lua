@@ -74,6 +74,8 @@ if redis.call('EXISTS', STREAM) == 1 then
   epoch = state[1]
   local moved = false
 
+  -- One that names nothing begins anew: what it names next it was given since.
+  if ARGV[17] == '1' and ARGV[15] == '' then redis.call('HDEL', META, 'named') end
   -- A client that names the same again has not gone on, whatever id a later message
   -- has: none is given to it as the one it names.
   if ARGV[15] ~= '' and redis.call('HGET', META, 'named') ~= ARGV[16] then
