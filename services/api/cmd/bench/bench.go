@@ -26,7 +26,8 @@ type bench struct {
 
 // turn is what one contender did in one round.
 type turn struct {
-	perSecond          float64 // messages
+	messages           int
+	perSecond          float64
 	median, p99        time.Duration
 	server, redis, all time.Duration // CPU time a message
 	generator          time.Duration // the same of this program
@@ -46,6 +47,9 @@ func parts() []part {
 		{"quiet", "single pushes, 8 at a time; one message after the other into polls", (*bench).quiet, true},
 		{"saturation", "single pushes over 64 connections without a pause", (*bench).saturation, false},
 		{"wakes", "2 000/s, and 500/s, into 1 000 polls", (*bench).intoPolls, false},
+		{"batch", "batches of 100, JSON and XML, beside a bare script that stores as many", (*bench).batches, false},
+		{"calls", "what Redis executes for a message", (*bench).commands, false},
+		{"channels", "whether a message costs more where there are more channels (-channels)", (*bench).population, false},
 		{"memory", "what a held poll takes", (*bench).memory, true},
 		{"costs", "what each thing costs the service, for docs/capacity.md", (*bench).capacity, false},
 	}
@@ -141,8 +145,8 @@ func measured(ctx context.Context, c *contender, work func() (int, []time.Durati
 	after, err := c.usage(ctx)
 	each := func(after, before time.Duration) time.Duration { return (after - before) / time.Duration(n) }
 	t := turn{
-		perSecond: float64(n) / elapsed.Seconds(),
-		server:    each(after.server, before.server), redis: each(after.redis, before.redis), generator: each(after.generator, before.generator),
+		messages: n, perSecond: float64(n) / elapsed.Seconds(),
+		server: each(after.server, before.server), redis: each(after.redis, before.redis), generator: each(after.generator, before.generator),
 		calls: float64(after.calls-before.calls) / float64(n), wire: float64(after.bytes-before.bytes) / float64(n),
 	}
 	t.all = t.server + t.redis

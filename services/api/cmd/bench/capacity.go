@@ -199,15 +199,22 @@ func usedMemory(ctx context.Context, client *redis.Client) (int64, error) {
 
 // batch makes n messages that were not there before, as JSON.
 func (b *bench) batch(n int, ids bool) string {
-	first := b.next.Add(int64(n)) - int64(n)
-	messages := make([]qst.Message, n)
-	for i := range messages {
-		messages[i] = message("", b.text(int(first)+i))
-		if ids {
-			messages[i].ID = "batch-" + strconv.FormatInt(first+int64(i), 10)
+	messages := b.messages(n)
+	if !ids {
+		for i := range messages {
+			messages[i].ID = ""
 		}
 	}
 	return string(qst.AppendJSON(nil, messages))
+}
+
+func (b *bench) messages(n int) []qst.Message {
+	first := b.next.Add(int64(n)) - int64(n)
+	messages := make([]qst.Message, n)
+	for i := range messages {
+		messages[i] = message("batch-"+strconv.FormatInt(first+int64(i), 10), b.text(int(first)+i))
+	}
+	return messages
 }
 
 func (c client) post(ctx context.Context, channel, batch string) error {

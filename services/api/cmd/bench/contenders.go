@@ -18,6 +18,7 @@ type contender struct {
 	server    process
 	redis     redisServer
 	public    string                                                    // where its server listens
+	service   bool                                                      // a build of it
 	requests  *requests                                                 // over a wire; the scripts have none
 	push      func(ctx context.Context, channel, id, text string) error // returns when the message is stored
 	publish   func(ctx context.Context, channel, id, text string) error // into a poll that waits; often the same
@@ -61,7 +62,7 @@ func (b *bench) overHTTP() []*contender {
 }
 
 func startService(ctx context.Context, m *machine, name, program string) (c *contender, err error) {
-	c = &contender{name: name, requests: serviceRequests()}
+	c = &contender{name: name, service: true, requests: serviceRequests()}
 	if c.redis, err = m.redis(ctx); err != nil {
 		return c, err
 	}

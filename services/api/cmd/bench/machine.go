@@ -97,8 +97,11 @@ type process struct {
 // runs on.
 const ticks = 100
 
-// cpu is the CPU time it has used.
+// cpu is the CPU time it has used; nothing without a process.
 func (p process) cpu() (time.Duration, error) {
+	if p.pid == 0 {
+		return 0, nil
+	}
 	var sum time.Duration
 	for _, pid := range p.family() {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -31,19 +31,18 @@ import (
 	"time"
 )
 
-// patience bounds everything; a run of all parts takes some six minutes.
-const patience = 15 * time.Minute
-
 type options struct {
-	api    string
-	vs     string // another build of it
-	only   names
-	beside names
-	texts  string
-	rounds int
-	pushes int // a round
-	wakes  int // a round
-	polls  int // held for the memory's sake
+	api      string
+	vs       string // another build of it
+	only     names
+	beside   names
+	texts    string
+	rounds   int
+	pushes   int // a round
+	wakes    int // a round
+	polls    int // held for the memory's sake
+	channels counts
+	timeout  time.Duration
 }
 
 // names is a flag that chooses some of what there is.
@@ -82,6 +81,9 @@ func main() {
 	flag.IntVar(&o.pushes, "pushes", 2000, "messages pushed in a turn of quiet and costs")
 	flag.IntVar(&o.wakes, "wakes", 600, "messages sent to polls that wait, in a turn of those")
 	flag.IntVar(&o.polls, "polls", 2000, "polls held when memory is measured")
+	o.channels = counts{100, 10_000}
+	flag.Var(&o.channels, "channels", "how many channels there are, in the part of that name; 1000000 take some six minutes and 3 GB, and -timeout 30m")
+	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "bounds all of it; the default parts take some six minutes")
 	flag.Parse()
 	if flag.NArg() > 0 || o.rounds < 1 || o.pushes < batchSize || o.wakes < 1 || o.polls < 1 {
 		flag.Usage()
@@ -96,7 +98,7 @@ func main() {
 func run(o options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done in %s (-timeout)", o.timeout))
 	defer cancel()
 	text, err := os.ReadFile(o.texts)
 	if err != nil {

@@ -73,8 +73,9 @@ type flight struct {
 // gather has the polls wait.
 func (b *bench) gather(ctx context.Context, g *errgroup.Group, c *contender) (*audience, error) {
 	a := &audience{contender: c}
+	name := b.ids.Add(1) // of its own: nothing is left in the channels from before
 	for i := range waiting {
-		channel := fmt.Sprintf("waiting-%d", i)
+		channel := fmt.Sprintf("waiting-%d-%d", name, i)
 		a.pushes = append(a.pushes, c.requests.publish(channel, marked(b.text(i))))
 		w, err := dialWire(ctx, c.public)
 		if err != nil {
