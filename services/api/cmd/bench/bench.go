@@ -159,7 +159,11 @@ func (b *bench) id(i int) string   { return "bench-" + strconv.Itoa(i) }
 func (b *bench) text(i int) string { return b.texts[i%len(b.texts)] }
 
 func median[T int64 | float64 | time.Duration](values []T) T {
-	return quantile(slices.Sorted(slices.Values(values)), 0.5)
+	l := slices.Sorted(slices.Values(values))
+	if n := len(l); n > 0 && n%2 == 0 {
+		return (l[n/2-1] + l[n/2]) / 2
+	}
+	return quantile(l, 0.5)
 }
 
 // quantile of what is sorted; 0 of nothing.

@@ -30,6 +30,7 @@ func (b *bench) memory(ctx context.Context) error {
 		each := func(after, before int64) float64 { return float64(after-before) / float64(b.polls) / 1024 }
 		fmt.Fprintf(b.out, "  %-8s %6.1f %6.1f\n", c.name, each(during, before), each(redisDuring, redisBefore))
 	}
+	fmt.Fprintln(b.out)
 	return nil
 }
 
