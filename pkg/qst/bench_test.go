@@ -74,6 +74,42 @@ func BenchmarkDecodeCanonical(b *testing.B) {
 	}
 }
 
+func BenchmarkAppendCanonical(b *testing.B) {
+	msgs := benchBatch(b)
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = buf[:0]
+		for i := range msgs {
+			buf = msgs[i].AppendCanonical(buf)
+		}
+	}
+	perMessage(b, len(msgs))
+}
+
+func BenchmarkAppendFromCanonical(b *testing.B) {
+	for _, f := range []Format{JSON, XML} {
+		b.Run(f.String(), func(b *testing.B) {
+			forms := canonicalForms(benchBatch(b))
+			buf, _ := AppendFromCanonical(nil, f, forms)
+			b.SetBytes(int64(len(buf)))
+			b.ReportAllocs()
+			for b.Loop() {
+				buf, _ = AppendFromCanonical(buf[:0], f, forms)
+			}
+			perMessage(b, len(forms))
+		})
+	}
+}
+
+func BenchmarkCanonicalID(b *testing.B) {
+	c := canonicalForms(benchBatch(b))[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		CanonicalID(c)
+	}
+}
+
 func BenchmarkDigest(b *testing.B) {
 	m := &benchBatch(b)[0]
 	b.ReportAllocs()

@@ -39,28 +39,6 @@ func decodeJSON(body []byte, l Limits) ([]Message, error) {
 	return msgs, nil
 }
 
-// DecodeCanonical is the inverse of [Message.AppendCanonical]. It enforces no
-// limits, and it accepts what [Decode] refuses for good reasons but the
-// canonical form needs or an older release may have stored: a property's name
-// that comes again, a message without any of from, to, subject and body.
-//
-// It is meant for a store's own content, but does not rely on it: whatever is
-// no canonical form is an error, ErrMalformed.
-func DecodeCanonical(b []byte) (Message, error) {
-	d := newJSONDecoder(b)
-	d.limits = NoLimits()
-	d.canonical = true
-	d.space()
-	var m Message
-	if err := d.object(&m); err != nil {
-		return Message{}, err
-	}
-	if err := d.end(); err != nil {
-		return Message{}, err
-	}
-	return m, nil
-}
-
 type jsonDecoder struct {
 	scanner
 	canonical bool // names of properties may repeat

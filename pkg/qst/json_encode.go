@@ -19,17 +19,6 @@ func AppendJSON(dst []byte, msgs []Message) []byte {
 	return append(dst, ']')
 }
 
-// AppendCanonical appends the message's canonical form: one JSON object as
-// [AppendJSON] writes it, but with properties of the same name apart, each in
-// its place, so that XML comes out as it went in. It is what the service
-// stores, and what Limits.MaxMessageBytes counts.
-//
-// [DecodeCanonical] is its inverse; a JSON parser that takes the last of
-// several values for a key would lose some.
-func (m *Message) AppendCanonical(dst []byte) []byte {
-	return m.appendObject(dst, false)
-}
-
 // appendObject appends a JSON object, with properties of the same name merged
 // or not.
 func (m *Message) appendObject(dst []byte, merge bool) []byte {
