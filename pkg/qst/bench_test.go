@@ -62,6 +62,40 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkBatch is all that the codec does for a batch from push to pull.
+func BenchmarkBatch(b *testing.B) {
+	for _, f := range []Format{JSON, XML} {
+		b.Run(f.String(), func(b *testing.B) {
+			body := Append(nil, f, benchBatch(b))
+			var arena, answer []byte
+			forms := make([]string, 0, 100)
+			b.ReportAllocs()
+			for b.Loop() {
+				msgs, err := Decode(f, "", body, Limits{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				arena, forms = arena[:0], forms[:0]
+				ends := make([]int, 0, 100)
+				for i := range msgs {
+					msgs[i].Digest()
+					arena = msgs[i].AppendCanonical(arena)
+					ends = append(ends, len(arena))
+				}
+				all, start := string(arena), 0
+				for _, end := range ends {
+					forms = append(forms, all[start:end])
+					start = end
+				}
+				if answer, err = AppendFromCanonical(answer[:0], f, forms); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perMessage(b, 100)
+		})
+	}
+}
+
 func BenchmarkDecodeCanonical(b *testing.B) {
 	msgs := benchBatch(b)
 	body := msgs[0].AppendCanonical(nil)

@@ -142,8 +142,8 @@ func TestAppendFromCanonical(t *testing.T) {
 			if got := CanonicalID(forms[i]); got != msgs[i].ID {
 				t.Errorf("id of %s: %q", forms[i], got)
 			}
-			if _, ok := transcode(nil, forms[i]); !ok {
-				t.Errorf("%s is not transcoded", forms[i])
+			if _, ok := transcode(nil, forms[i]); ok == hasNonXML(forms[i]) {
+				t.Errorf("%s is transcoded: %v", forms[i], ok)
 			}
 			wantMark := len(viaJSON(msgs[i : i+1])[0].Properties) < len(msgs[i].Properties)
 			if hasMark := strings.HasSuffix(forms[i], "} "); hasMark != wantMark {
@@ -242,8 +242,10 @@ func TestCanonicalFormsDoNotAllocate(t *testing.T) {
 		forms := []string{c}
 		work := map[string]func(){
 			"AppendCanonical": func() { m.AppendCanonical(arena) },
-			"to XML":          func() { _, _ = AppendFromCanonical(arena, XML, forms) },
 			"Digest":          func() { m.Digest() },
+		}
+		if !hasNonXML(c) {
+			work["to XML"] = func() { _, _ = AppendFromCanonical(arena, XML, forms) }
 		}
 		if !strings.HasSuffix(c, " ") {
 			work["to JSON"] = func() { _, _ = AppendFromCanonical(arena, JSON, forms) }

@@ -8,9 +8,10 @@ import (
 // transcode appends the <message> element of the message whose canonical form is c,
 // reading and writing in one pass. It knows only what [Message.AppendCanonical]
 // writes: fields in their order, then properties; no white space, no escape sequence
-// that need not be one. For anything else ok is false and dst as it was.
+// that need not be one. For anything else, and for the rare text that no XML can hold,
+// ok is false and dst as it was.
 func transcode(dst []byte, c string) (out []byte, ok bool) {
-	if !utf8.ValidString(c) || !strings.HasPrefix(c, "{") {
+	if !strings.HasPrefix(c, "{") {
 		return dst, false
 	}
 	t := transcoder{in: c, pos: len("{"), out: append(dst, "<message"...)}
@@ -18,15 +19,15 @@ func transcode(dst []byte, c string) (out []byte, ok bool) {
 		if t.key(i) {
 			t.write(attributeStarts[i])
 			t.text(attributeEscapes)
-			t.write(`"`)
+			t.out = append(t.out, '"')
 			t.comma()
 		}
 	}
 	attributes := len(t.out)
-	t.write(">")
+	t.out = append(t.out, '>')
 	for i := indexSubject; i <= indexBody; i++ {
 		if t.key(i) {
-			t.element(fieldNames[i])
+			t.element(&elementTags[i-indexSubject])
 			t.comma()
 		}
 	}
@@ -45,18 +46,20 @@ func transcode(dst []byte, c string) (out []byte, ok bool) {
 
 // A transcoder reads the canonical form of a message and writes XML.
 type transcoder struct {
-	in  string // valid UTF-8
-	pos int    // in in
+	in  string
+	pos int // in in
 	out []byte
 	bad bool // in is not as AppendCanonical writes it; the rest does not matter
 }
 
-// keys are the keys of fields in the canonical form, up to where the text
-// begins; attributeStarts are the fields that are attributes, likewise.
+// attributeStarts are the attributes that fields are, up to where the text begins;
+// elementTags are the elements that fields are.
 var (
-	keys            = [...]string{`"id":"`, `"from":"`, `"to":"`, `"when":"`, `"subject":"`, `"body":"`}
 	attributeStarts = [...]string{` id="`, ` from="`, ` to="`, ` when="`}
+	elementTags     = [...]tags{{"<subject>", "</subject>", "<subject/>"}, {"<body>", "</body>", "<body/>"}}
 )
+
+type tags struct{ start, end, empty string }
 
 func (t *transcoder) write(s string) { t.out = append(t.out, s...) }
 
@@ -96,20 +99,16 @@ func (t *transcoder) comma() {
 	}
 }
 
-// element transcodes the text of a field that is an element called tag.
-func (t *transcoder) element(tag string) {
-	t.write("<")
-	t.write(tag)
+// element transcodes the text of a field that is an element.
+func (t *transcoder) element(tag *tags) {
 	if t.peek() == '"' {
 		t.pos++
-		t.write("/>")
+		t.write(tag.empty)
 		return
 	}
-	t.write(">")
+	t.write(tag.start)
 	t.text(textEscapes)
-	t.write("</")
-	t.write(tag)
-	t.write(">")
+	t.write(tag.end)
 }
 
 // property transcodes a property: an element for each of its values.
@@ -156,10 +155,11 @@ func (t *transcoder) value() {
 	case 'f':
 		t.word("false")
 	default:
-		number := t.in[t.pos:]
-		if end := strings.IndexAny(number, ",]}"); end >= 0 {
-			number = number[:end]
+		end := t.pos
+		for end < len(t.in) && t.in[end] != ',' && t.in[end] != ']' && t.in[end] != '}' {
+			end++
 		}
+		number := t.in[t.pos:end]
 		if !isNumber(number) {
 			t.bad = true
 			return
@@ -179,19 +179,17 @@ func (t *transcoder) word(s string) {
 	t.write(s)
 }
 
-// transcodeSpecial are the bytes of a JSON string that end it, are not XML as they
-// are, or might not be: U+FFFE and U+FFFF begin with EF.
-var transcodeSpecial = newByteSet("\"\\&<>\xef" + controls)
-
 // text transcodes the text of a string, of which the opening quotation mark is read
 // already, up to and with the closing one.
 func (t *transcoder) text(e *escapes) {
 	for start := t.pos; ; start = t.pos {
-		i := t.pos
-		for i < len(t.in) && !transcodeSpecial[t.in[i]] {
-			i++
+		i, wide := skipMarkup(t.in, start)
+		run := t.in[start:i]
+		if wide && (!utf8.ValidString(run) || hasNonXML(run)) {
+			t.bad = true
+			return
 		}
-		t.write(t.in[start:i])
+		t.write(run)
 		t.pos = i
 		switch c := t.peek(); c {
 		case '"':
@@ -202,13 +200,9 @@ func (t *transcoder) text(e *escapes) {
 		case '&', '<', '>':
 			t.pos++
 			t.write(e[c])
-		case 0xEF:
-			s := t.in[i : i+len("\uFFFD")] // which all of U+F000 to U+FFFF are as long as
-			t.pos += len(s)
-			if s == "\uFFFE" || s == "\uFFFF" {
-				s = "\uFFFD"
-			}
-			t.write(s)
+		case '^', '|', '~':
+			t.pos++
+			t.out = append(t.out, c)
 		default: // a control character, or the end
 			t.bad = true
 		}
