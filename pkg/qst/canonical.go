@@ -54,7 +54,8 @@ func repeatsName(ps []Property) bool {
 // no canonical form is an error, ErrMalformed. The space that AppendCanonical writes
 // after an object may be missing or there; it says nothing here.
 func DecodeCanonical(b []byte) (Message, error) {
-	d := newJSONDecoder(b)
+	var d jsonDecoder
+	d.init(b)
 	d.limits = NoLimits()
 	d.canonical = true
 	d.space()
