@@ -20,7 +20,7 @@ type doctorFlags struct {
 func (a *app) doctorCommand() *cobra.Command {
 	var d doctorFlags
 	cmd := &cobra.Command{
-		Use:   "doctor [URL or profile]",
+		Use:   "doctor [URL|PROFILE]",
 		Short: "Find out what is wrong with the way to a server",
 		Long: `Tests what is between here and a server, and says which setting of which proxy to
 change: is the server reached, as whom, over what; do ETags survive; are long
@@ -65,7 +65,7 @@ type finding struct {
 
 func (a *app) doctor(ctx context.Context, flags doctorFlags, args []string) error {
 	if flags.time <= 0 {
-		return usagef("--time %v", flags.time)
+		return usagef("--time %v is not longer than 0", flags.time)
 	}
 	if len(args) == 1 {
 		if strings.Contains(args[0], "://") {

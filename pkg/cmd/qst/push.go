@@ -22,6 +22,7 @@ const pushChunk = 1000
 type pushFlags struct {
 	message    qst.Message
 	properties []string
+	one        bool // the flags have a message's body or subject, be they empty
 	input      string
 	gzip       bool
 }
@@ -31,7 +32,7 @@ func (a *app) pushCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push [--body text | --input format] [flags]",
 		Short: "Push one message, or those from the standard input",
-		Long: `Pushes the message that the flags describe, or without --body and --subject the
+		Long: `Pushes the message that the flags describe; without --body and --subject, the
 messages from the standard input:
 
   lines  each line is the body of a message
@@ -54,7 +55,10 @@ that can't be read, qst stops: the ones before it are stored, those after it are
   seq 3 | qst push --to sms://838383
   qst push --input csv < messages.csv`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.push(cmd.Context(), &p) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.one = cmd.Flags().Changed("body") || cmd.Flags().Changed("subject")
+			return a.push(cmd.Context(), &p)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&p.message.ID, "id", "", "`id` of the message")
@@ -73,14 +77,19 @@ that can't be read, qst stops: the ones before it are stored, those after it are
 func (a *app) push(ctx context.Context, p *pushFlags) error {
 	for _, property := range p.properties {
 		name, value, ok := strings.Cut(property, "=")
-		if !ok {
-			return usagef("--property %s: not name=value", property)
+		if !ok || name == "" {
+			return usagef("--property %q is not name=value", property)
 		}
 		p.message.Properties = append(p.message.Properties, qst.Property{Name: name, Values: []qst.Value{{Text: value}}})
 	}
 	for _, text := range append([]string{p.message.ID, p.message.From, p.message.To, p.message.When, p.message.Subject, p.message.Body}, p.properties...) {
 		if !utf8.ValidString(text) {
 			return usagef("%q is %w", text, errUTF8)
+		}
+	}
+	if p.message.When != "" {
+		if _, err := time.Parse(time.RFC3339, p.message.When); err != nil {
+			return usagef("--when %q is not a time such as 2026-11-23T09:30:00Z", p.message.When)
 		}
 	}
 	s, err := a.settings()
@@ -95,7 +104,7 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 	if err != nil {
 		return err
 	}
-	if p.message.Body != "" || p.message.Subject != "" {
+	if p.one {
 		result, err := c.Push(ctx, p.message)
 		if err != nil {
 			return err
@@ -113,6 +122,9 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		return err
 	}
 	result, err := a.pushFrom(ctx, c, source, p.message)
+	if errors.Is(err, errNoMessages) {
+		return usagef("nothing was pushed: %w", errNoMessages)
+	}
 	if err != nil {
 		return fmt.Errorf("%d messages are stored; then: %w", result.Accepted+result.Duplicates, err)
 	}
