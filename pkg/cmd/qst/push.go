@@ -25,6 +25,7 @@ type pushFlags struct {
 	one        bool // the flags have a message's body or subject, be they empty
 	input      string
 	gzip       bool
+	count      bool
 }
 
 func (a *app) pushCommand() *cobra.Command {
@@ -70,6 +71,7 @@ that can't be read, qst stops: the ones before it are stored, those after it are
 	f.StringArrayVar(&p.properties, "property", nil, "a custom property, `name=value`; may be repeated")
 	f.StringVarP(&p.input, "input", "i", "auto", "`format` of the standard input: lines, json, xml or csv; auto: < is xml, [ and { are json, the rest lines")
 	f.BoolVar(&p.gzip, "gzip", false, "compress what is sent")
+	f.BoolVar(&p.count, "count", false, "say what SMS the messages will be, in how many parts, and push nothing")
 	complete(cmd, "input", "auto", "lines", "json", "xml", "csv")
 	return cmd
 }
@@ -92,6 +94,9 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 			return usagef("--when %q is not a time such as 2026-11-23T09:30:00Z", p.message.When)
 		}
 	}
+	if p.count {
+		return a.pushCount(ctx, p)
+	}
 	s, err := a.settings()
 	if err != nil {
 		return err
@@ -111,13 +116,7 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		}
 		return a.pushed(result)
 	}
-	if a.inTTY {
-		return usagef("nothing to push: give --body, or messages on the standard input")
-	}
-	if p.message.ID != "" {
-		return usagef("--id is for one message, with --body or --subject")
-	}
-	source, err := readMessages(a.stdin, p.input)
+	source, err := a.pushInput(p)
 	if err != nil {
 		return err
 	}
@@ -129,6 +128,36 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		return fmt.Errorf("%d messages are stored; then: %w", result.Accepted+result.Duplicates, err)
 	}
 	return a.pushed(result)
+}
+
+// pushInput is the standard input as messages.
+func (a *app) pushInput(p *pushFlags) (messages, error) {
+	if a.inTTY {
+		return nil, usagef("nothing to push: give --body, or messages on the standard input")
+	}
+	if p.message.ID != "" {
+		return nil, usagef("--id is for one message, with --body or --subject")
+	}
+	return readMessages(a.stdin, p.input)
+}
+
+// pushCount is push with --count.
+func (a *app) pushCount(ctx context.Context, p *pushFlags) error {
+	if p.one {
+		given := false
+		return a.countAll(ctx, func() (qst.Message, error) {
+			if given {
+				return qst.Message{}, io.EOF
+			}
+			given = true
+			return p.message, nil
+		})
+	}
+	source, err := a.pushInput(p)
+	if err != nil {
+		return err
+	}
+	return a.countAll(ctx, source)
 }
 
 // read is what a source gave.

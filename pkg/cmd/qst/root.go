@@ -152,7 +152,7 @@ requests: HTTPS_PROXY.
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on the standard error")
 	complete(cmd, "output", "auto", "text", "json")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
-	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), a.adminCommand(), a.profileCommand(), a.versionCommand(), manCommand())
+	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), a.adminCommand(), a.profileCommand(), a.smsCommand(), a.versionCommand(), manCommand())
 	usageOfArguments(cmd.Commands())
 	return cmd
 }
