@@ -30,7 +30,12 @@ Without --scratch no queue is touched (only its address is asked, with max=none,
 service refuses), and so only the first half can be told. With
 --scratch doctor pushes, pulls and confirms messages in the URL's channel (in its
 own queue, /v2/channels/NAME): give it a channel that nobody uses, on the same
-way. It stops if it finds a message there that is not its own.
+way, and a credential for that queue:
+
+  qst admin channels create doctor
+  qst admin credentials create doctor mailbox
+
+It stops if it finds a message there that is not its own.
 
 For a URL, --user and the environment say who is asking; a profile knows.`,
 		Example: `  qst doctor https://qst.example.org/v2/channels/acme/gateway
