@@ -219,3 +219,41 @@ func TestAfterAKillTheMessageIsTriedAlone(t *testing.T) {
 		t.Errorf("confirmed %d, asked for %v; want 3, and 3 then 1", confirmed, q.asked)
 	}
 }
+
+// One message that kills its handler is set aside in the end, and no other is, however
+// many were delivered with it the first time.
+func TestPoisonIsSetAsideAlone(t *testing.T) {
+	t.Parallel()
+	c, err := client.New(service.Start(t, "embedded", "QST_MAX_DELIVERIES=3").URL("poison"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Push(t.Context(), numbered(100)...); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "place")
+	var got []string
+	kills := 0
+	program := func() {
+		defer func() {
+			if recover() != nil {
+				kills++
+			}
+		}()
+		for msg, err := range c.Pull(t.Context(), client.PullOptions{Store: client.NewFile(path), UntilEmpty: true}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if msg.Body == "10" {
+				panic("handler")
+			}
+			got = append(got, msg.Body)
+		}
+	}
+	for starts := 0; starts < 20 && len(got) < 99; starts++ {
+		program()
+	}
+	if want := slices.Concat(bodies(0, 10), bodies(11, 100)); !slices.Equal(got, want) || kills != 3 {
+		t.Errorf("after %d kills: handled %v", kills, got)
+	}
+}

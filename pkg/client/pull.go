@@ -45,7 +45,9 @@ type PullOptions struct {
 // The messages before it were handled, and the service is told so: a handler that fails
 // over one message does not have those before it delivered again. That is one attempt
 // of at most 5 seconds. Where it fails, or the program is killed, the next loop of the
-// same Store does it. That one then asks for the message that was not handled alone.
+// same Store does it. A loop whose Store has a place begins with one message, and asks for
+// twice as many each time, up to Max: if that message ends it again, no other was
+// delivered with it.
 //
 // A message that comes again although it was handled (an answer was cut, a
 // confirmation was lost, the program was restarted) is passed over. A handler runs

@@ -77,10 +77,15 @@ func (c *Client) newPuller(ctx context.Context, opts PullOptions) (*puller, erro
 	if u := p.place.URL; u != "" && u != c.URL() {
 		return p, fmt.Errorf("%w: it is one in %s, not in %s", ErrPlace, u, c.URL())
 	}
-	if n := p.partly(); n > 0 {
+	switch n := p.partly(); {
+	case n > 0:
 		// The loop before ended in the middle of a batch. What it had handled is asked for
 		// first, by itself: so there is an ETag for it, and it is confirmed.
 		p.max = min(n, p.opts.Max)
+	case p.place.URL != "":
+		// The next message may be what it ended with. That one is tried alone: if it ends
+		// this loop too, no other was delivered with it.
+		p.max = 1
 	}
 	return p, nil
 }
