@@ -78,7 +78,7 @@ func equalMessages() []qst.Message {
 func TestEqualMessagesAreAllHandled(t *testing.T) {
 	want := []string{"same", "same", "other"}
 	for most := 1; most <= 3; most++ {
-		for restart := 0; restart <= 3; restart++ {
+		for restart := range 4 {
 			for lost := range 8 {
 				synctest.Test(t, func(t *testing.T) {
 					q := &fakeQueue{msgs: equalMessages()}

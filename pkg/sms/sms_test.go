@@ -62,7 +62,7 @@ func TestEveryCharacter(t *testing.T) {
 
 func TestParts(t *testing.T) {
 	t.Parallel()
-	x := func(s string, n int) string { return strings.Repeat(s, n) }
+	x := strings.Repeat
 	for _, c := range []struct {
 		name, text         string
 		encoding           sms.Encoding

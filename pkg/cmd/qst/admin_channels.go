@@ -57,7 +57,7 @@ give --max, and the last name of a part as --after of the next.`,
 		Example: `  qst admin channels list --prefix phone- --label site=north`,
 		Args:    cobra.NoArgs,
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, _ []string) error {
-			if err := notNegative("max", most); err != nil {
+			if err := checkMax(most); err != nil {
 				return err
 			}
 			query := url.Values{"limit": {"1000"}} // the most there may be

@@ -25,7 +25,7 @@ func (a *app) deadListCommand() *cobra.Command {
 		Example: `  qst admin dead list phone-1 inbound`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: a.completion(a.channelNames, queueNames),
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {
-			if err := notNegative("max", e.most); err != nil {
+			if err := checkMax(e.most); err != nil {
 				return err
 			}
 			columns := []string{"ID", "STORED", "DELIVERED", "FROM", "TO", "MESSAGE"}

@@ -124,7 +124,7 @@ sender called it.`,
 		Example: `  qst admin queues peek phone-1 inbound --max 10`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: a.completion(a.channelNames, queueNames),
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {
-			if err := notNegative("max", e.most); err != nil {
+			if err := checkMax(e.most); err != nil {
 				return err
 			}
 			columns := []string{"ID", "STORED", "FROM", "TO", "MESSAGE"}

@@ -31,17 +31,14 @@ func (l *lineEnds) Read(p []byte) (int, error) {
 		case p[i] == '\n' && !l.decided:
 			l.decided = true
 		case p[i] == '\r' && !l.decided:
-			next := byte('\n')
-			if i+1 < n {
-				next = p[i+1]
-			} else if following, err := l.r.Peek(1); err == nil {
-				next = following[0]
-			} else if !errors.Is(err, io.EOF) {
-				return n, err
-			} else {
-				next = 0 // the text ends in it
+			next := p[i+1 : n]
+			if len(next) == 0 {
+				var err error
+				if next, err = l.r.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+					return n, err
+				}
 			}
-			l.decided, l.lone = true, next != '\n'
+			l.decided, l.lone = true, len(next) == 0 || next[0] != '\n'
 		}
 		if l.lone && p[i] == '\r' {
 			p[i] = '\n'

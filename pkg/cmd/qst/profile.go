@@ -94,7 +94,7 @@ func (a *app) addProfile(name string, s settings) error {
 		return usagef("there is a profile %s already: change it in %s", name, path)
 	}
 	var b strings.Builder
-	if err := toml.NewEncoder(&b).Encode(s); err != nil {
+	if err := toml.NewEncoder(&b).Encode(s); err != nil { //nolint:gosec // it has no password: this command takes none
 		return err
 	}
 	err = a.editConfig(func(content string) string {

@@ -52,7 +52,7 @@ func (a *app) pull(ctx context.Context, p pullFlags) error {
 	if p.noConfirm && (p.follow || p.state != "") {
 		return usagef("--no-confirm does not go with --follow or --state: without a confirmation the same messages come again")
 	}
-	if err := notNegative("max", p.limit); err != nil {
+	if err := checkMax(p.limit); err != nil {
 		return err
 	}
 	if p.follow && a.timeoutSet {

@@ -80,10 +80,10 @@ func emptyFlag(cmd *cobra.Command) (err error) {
 	return err
 }
 
-// notNegative refuses a number that counts something and is negative.
-func notNegative(flag string, n int) error {
-	if n < 0 {
-		return usagef("--%s %d is less than 0", flag, n)
+// checkMax refuses a negative --max.
+func checkMax(most int) error {
+	if most < 0 {
+		return usagef("--max %d is less than 0", most)
 	}
 	return nil
 }
