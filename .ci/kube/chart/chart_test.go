@@ -53,7 +53,7 @@ admin: {token: "abcdefghijklmnopqrstuvwxyz=="}
 bootstrap:
   channels:
     - name: acme
-      settings: {queue_max_bytes: 1099511627776, retention: 24h}
+      settings: {queue_max_bytes: 1099511627776, retention: 24h, report_states: true}
       labels: {country: kh}
       credentials: [{id: gw, endpoint: gateway, rights: [push], secret: 0123456789abcdef}]
 go: {memoryPercent: 75, gogc: 200}
@@ -64,7 +64,7 @@ service: {type: LoadBalancer, port: 8080, nodePort: 30080, loadBalancerClass: x/
 internalService: {annotations: {a: b}}
 ingress: {enabled: true, className: nginx, hosts: [qst.example.org, "*.example.org"], tls: [{secretName: t, hosts: [qst.example.org]}], annotations: {nginx.ingress.kubernetes.io/proxy-body-size: 1m}}
 httpRoute: {enabled: true, parentRefs: [{name: public, namespace: gateways, sectionName: https}], hostnames: [qst.example.org], annotations: {a: b}}
-networkPolicy: {enabled: true, clients: [{namespaceSelector: {}}], internal: [{podSelector: {}}], egress: {extra: [{ports: [{port: 443}]}]}}
+networkPolicy: {enabled: true, clients: [{namespaceSelector: {}}], internal: [{podSelector: {}}], egress: {otlp: [{podSelector: {}}], extra: [{ports: [{port: 443}]}]}}
 serviceMonitor: {enabled: true, labels: {release: p}}
 dashboards: {enabled: true, annotations: {grafana_folder: QST}}
 serviceAccount: {annotations: {a: b}}
@@ -90,8 +90,39 @@ topologySpread: {enabled: false}
 bootstrap: {existingSecret: channels}
 admin: {existingSecret: admin}
 resources: {limits: {memory: null}}`,
+	"extras": `
+redis: {enabled: true, annotations: {a: b}, podAnnotations: {a: b}, podLabels: {a: b}, persistence: {annotations: {a: b}},
+  extraVolumes: [{name: x, emptyDir: {}}], extraVolumeMounts: [{name: x, mountPath: /x}], extraIngress: [{ports: [{port: 9121}]}],
+  sidecars: [` + sidecar + `], initContainers: [` + sidecar + `]}
+commonAnnotations: {team: sms}
+deploymentAnnotations: {a: b}
+extraVolumes: [{name: x, emptyDir: {}}]
+extraVolumeMounts: [{name: x, mountPath: /x}]
+sidecars: [` + sidecar + `]
+initContainers: [` + sidecar + `]
+lifecycle: {preStop: {httpGet: {path: /, port: 9000}}}
+drain: {spareSeconds: 15}
+extraObjects:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: as-it-is}, data: {a: "{{ $value }}"}}
+  - |
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: "{{ .Release.Name }}-template"}
+autoscaling: {enabled: true, annotations: {a: b}}
+networkPolicy: {enabled: true, annotations: {a: b}}
+podDisruptionBudget: {annotations: {a: b}}
+podMonitor: {enabled: true, annotations: {a: b}}
+prometheusRule: {enabled: true, annotations: {a: b}}
+ingress: {enabled: true, hosts: [a], annotations: {a: b}}
+httpRoute: {enabled: true, parentRefs: [{name: g}]}
+dashboards: {enabled: true}
+test: {annotations: {a: b}}
+bootstrap: {channels: [{name: acme}]}`,
 	"no credentials": "redis: {enabled: true}\nconfig: {QST_AUTH: none}\npodDisruptionBudget: {enabled: false}",
 }
+
+// sidecar is a container such as a user's, as strict as the chart's own.
+const sidecar = `{name: beside, image: x, securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}}`
 
 var helms = map[string]string{"helm 3": chart.Helm3, "helm 4": chart.Helm4}
 
@@ -251,6 +282,15 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		redis + "strategy: {maxSurge: 0}":                                                                       "can't both be 0",
 		redis + "drain: {timeoutSeconds: 20s}":                                                                  "/drain/timeoutSeconds",
 		redis + "test: {secret: short}":                                                                         "/test/secret",
+		"externalRedis: {url: redis://x}\nnetworkPolicy: {enabled: true}":                                       "egress.redis is empty",
+		redis + "networkPolicy: {enabled: true}\notel: {OTEL_TRACES_EXPORTER: otlp}":                            "egress.otlp is empty",
+		redis + "networkPolicy: {egress: {dns: []}}":                                                            "/networkPolicy/egress/dns",
+		redis + "bootstrap: {channels: [{name: a, settings: {report_state: true}}]}":                            "'report_state' not allowed",
+		redis + "bootstrap: {channels: [{name: a, credentials: [{endpoint: gateway}]}]}":                        "missing properties 'id', 'secret'",
+		redis + "prometheusRule: {alerts: {QSTNone: {threshold: 1}}}":                                           "'QSTNone' not allowed",
+		redis + "prometheusRule: {alerts: {QSTLosesTouchWithRedis: {threshold: 1}}}":                            "'threshold' not allowed",
+		redis + "sidecars: [{image: x}]":                                                                        "/sidecars/0",
+		redis + "checksumKey: short":                                                                            "/checksumKey",
 		redis + "service: {type: External}":                                                                     "/service/type",
 	} {
 		for name, helm := range helms {
@@ -519,11 +559,13 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 
 // open are the objects of the schema in which anything goes, with the reason.
 var open = map[string]string{
-	"/properties/global":      "other charts' values; nothing here reads them",
-	"/$defs/kubernetesObject": "Kubernetes's own types, which it checks, and TestMatrix",
-	"/$defs/strings":          "names and texts of the user's choosing",
-	"/$defs/quantities":       "resources, of which a cluster may have its own",
-	"/properties/otel":        "OpenTelemetry adds variables; the pattern wants their prefix",
+	"/properties/global":               "other charts' values; nothing here reads them",
+	"/$defs/named/items":               "Kubernetes's own types, as below",
+	"/$defs/channel/properties/labels": "names and texts of the user's choosing",
+	"/$defs/kubernetesObject":          "Kubernetes's own types, which it checks, and TestMatrix",
+	"/$defs/strings":                   "names and texts of the user's choosing",
+	"/$defs/quantities":                "resources, of which a cluster may have its own",
+	"/properties/otel":                 "OpenTelemetry adds variables; the pattern wants their prefix",
 }
 
 func TestSchemaIsStrict(t *testing.T) {
@@ -568,7 +610,7 @@ func TestSchemaIsStrict(t *testing.T) {
 			return
 		}
 		for name, below := range properties {
-			if _, ok := given[name]; !ok && at+"."+name != ".global" {
+			if _, ok := given[name]; !ok && at+"."+name != ".global" && at+"."+name != ".enabled" {
 				t.Errorf("%s.%s is in the schema, and not in values.yaml", at, name)
 			}
 			compare(at+"."+name, below.(map[string]any), given[name])

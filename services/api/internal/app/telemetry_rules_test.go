@@ -230,7 +230,7 @@ func promQL(t testing.TB) map[string]string {
 var (
 	// What is in a PromQL expression beside metrics, taken away in this order.
 	notMetrics = []*regexp.Regexp{
-		regexp.MustCompile(`"[^"]*"`), regexp.MustCompile(`\{[^}]*\}`), regexp.MustCompile(`\[[^\]]*\]`),
+		regexp.MustCompile(`#[^\n]*`), regexp.MustCompile(`"[^"]*"`), regexp.MustCompile(`\{[^}]*\}`), regexp.MustCompile(`\[[^\]]*\]`),
 		regexp.MustCompile(`\b(by|without|on|ignoring|group_left|group_right) *\([^)]*\)`),
 		regexp.MustCompile(`\b(and|or|unless|bool|offset)\b`),
 		regexp.MustCompile(`\b\w+ *\(`), // functions
