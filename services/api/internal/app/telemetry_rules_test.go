@@ -127,11 +127,14 @@ func TestRules(t *testing.T) {
 
 // panel is one of a dashboard, as far as these tests look at it.
 type panel struct {
-	ID         int
-	Type       string
-	Title      string
-	Datasource struct{ Type, UID string }
-	Targets    []struct {
+	ID    int
+	Type  string
+	Title string
+	// What people read and click.
+	Description string
+	FieldConfig any
+	Datasource  struct{ Type, UID string }
+	Targets     []struct {
 		Expr, Query string
 		Datasource  struct{ Type, UID string }
 	}
