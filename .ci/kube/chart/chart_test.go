@@ -118,6 +118,26 @@ httpRoute: {enabled: true, parentRefs: [{name: g}]}
 dashboards: {enabled: true}
 test: {annotations: {a: b}}
 bootstrap: {channels: [{name: acme}]}`,
+	"nulls": `
+redis: {enabled: true, annotations: null, podAnnotations: null, podLabels: null, extraVolumes: null, sidecars: null, initContainers: null, extraIngress: null, persistence: {annotations: null}}
+commonLabels: null
+commonAnnotations: null
+deploymentAnnotations: null
+podAnnotations: null
+extraVolumes: null
+extraVolumeMounts: null
+sidecars: null
+initContainers: null
+lifecycle: null
+extraObjects: null
+checksumKey: null
+admin: {token: 0123456789abcdef}
+test: {annotations: null}
+bootstrap: {channels: null}
+networkPolicy: {enabled: true, annotations: null, clients: null, internal: null, egress: {redis: null, otlp: null, extra: null}}
+prometheusRule: {enabled: true, annotations: null, alerts: null}
+podMonitor: {enabled: true, annotations: null}
+ingress: {enabled: true, hosts: [a], annotations: null}`,
 	"no credentials": "redis: {enabled: true}\nconfig: {QST_AUTH: none}\npodDisruptionBudget: {enabled: false}",
 }
 
@@ -284,6 +304,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		redis + "test: {secret: short}":                                                                         "/test/secret",
 		"externalRedis: {url: redis://x}\nnetworkPolicy: {enabled: true}":                                       "egress.redis is empty",
 		redis + "networkPolicy: {enabled: true}\notel: {OTEL_TRACES_EXPORTER: otlp}":                            "egress.otlp is empty",
+		redis + "networkPolicy: {enabled: true, egress: {dns: null}}":                                           "no name can be looked up",
 		redis + "networkPolicy: {egress: {dns: []}}":                                                            "/networkPolicy/egress/dns",
 		redis + "bootstrap: {channels: [{name: a, settings: {report_state: true}}]}":                            "'report_state' not allowed",
 		redis + "bootstrap: {channels: [{name: a, credentials: [{endpoint: gateway}]}]}":                        "missing properties 'id', 'secret'",

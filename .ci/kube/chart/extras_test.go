@@ -61,9 +61,10 @@ func TestExtras(t *testing.T) {
 // a value for annotations of their own have those, too.
 func TestLabelsAndAnnotationsEverywhere(t *testing.T) {
 	t.Parallel()
+	everywhere := file(t, "commonAnnotations: {everywhere: 'yes'}\ncommonLabels: {everywhere: 'yes'}")
 	kinds := map[string]bool{}
 	for what, text := range values {
-		objects, err := chart.Template(chart.Helm4, "--values", file(t, text), "--set", "commonAnnotations.everywhere=yes,commonLabels.everywhere=yes")
+		objects, err := chart.Template(chart.Helm4, "--values", file(t, text), "--values", everywhere)
 		if err != nil {
 			t.Fatal(err)
 		}

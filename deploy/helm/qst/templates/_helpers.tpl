@@ -45,7 +45,7 @@ labels:
   {{- with .labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
@@ -321,6 +321,9 @@ the user before the @ would be the Sentinels' own; that of Redis is in the query
 {{- end -}}
 {{- $egress := .Values.networkPolicy.egress -}}
 {{- if and .Values.networkPolicy.enabled $egress.enabled -}}
+{{- if not (and $egress.dns $egress.dnsPorts) -}}
+{{- fail "\n\nnetworkPolicy.egress.dns and .dnsPorts: without them no name can be looked up." -}}
+{{- end -}}
 {{- if and $external (not $egress.redis) -}}
 {{- fail "\n\nnetworkPolicy.egress.redis is empty: where is Redis? For example\n  networkPolicy.egress.redis=[{ipBlock: {cidr: 10.0.0.0/8}}]" -}}
 {{- end -}}
