@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,9 +73,7 @@ func TestAlertsAreInValues(t *testing.T) {
 		if a.For != "" {
 			want["for"] = a.For
 		}
-		for name, number := range a.Numbers {
-			want[name] = number
-		}
+		maps.Copy(want, a.Numbers)
 		got := map[string]string{}
 		own, _ := given[a.Name].(map[string]any)
 		for name, v := range own {

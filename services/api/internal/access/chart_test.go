@@ -35,7 +35,7 @@ func TestChartTakesWhatTheBootstrapFileMayHave(t *testing.T) {
 		return o
 	}
 	var schema struct {
-		Defs struct{ Channel json.RawMessage } `json:"$defs"` //nolint:tagliatelle // as JSON Schema has it
+		Defs struct{ Channel json.RawMessage } `json:"$defs"`
 	}
 	if err := json.Unmarshal(text, &schema); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,8 @@ func projectFile(t *testing.T, name string) string {
 }
 
 // The environment that docs/one-machine.md tells to write is one that the service takes.
+//
+//nolint:paralleltest // sets the environment
 func TestOneMachineEnvironment(t *testing.T) {
 	lines := regexp.MustCompile(`(?m)^ {4}(QST_[A-Z_]+)=(.*)$`).FindAllStringSubmatch(projectFile(t, "docs/one-machine.md"), -1)
 	if len(lines) < 4 {
