@@ -109,8 +109,8 @@ type Result struct {
 	// skipped.
 	Why []string `json:"why,omitempty"`
 	// Exchanges are the last requests and answers of a case that failed.
-	Exchanges []string      `json:"exchanges,omitempty"`
-	Took      time.Duration `json:"took"`
+	Exchanges []string `json:"exchanges,omitempty"`
+	Seconds   float64  `json:"seconds"`
 }
 
 // Run runs the case. It returns when everything that the case began has ended.
@@ -125,7 +125,7 @@ func (c Case) Run(ctx context.Context, target Target) Result {
 	start := time.Now()
 	t := newExam(ctx, target)
 	t.perform(c.run)
-	r.Took = time.Since(start)
+	r.Seconds = time.Since(start).Seconds()
 	r.Verdict, r.Why = Passed, t.failures
 	if len(t.failures) > 0 {
 		r.Verdict, r.Exchanges = Failed, t.exchanges

@@ -51,7 +51,7 @@ func TestService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d passed, %d failed, %d skipped, in %v", r.Passed, r.Failed, r.Skipped, r.Took)
+	t.Logf("%d passed, %d failed, %d skipped, in %.1f s", r.Passed, r.Failed, r.Skipped, r.Seconds)
 	if r.Passed < 400 {
 		t.Errorf("only %d cases passed", r.Passed)
 	}

@@ -12,13 +12,13 @@ import (
 const tooLarge = `this batch can never be taken: malformed, too large, wrong type`
 
 // known says what is missing if a limit is not known, or beyond what a case can try.
-func known(flag string, value func(l ServerLimits) int, most int) func(t Target) string {
+func known(name string, value func(l ServerLimits) int, most int) func(t Target) string {
 	return func(t Target) string {
 		switch n := value(t.Limits); {
 		case n == 0:
-			return "it needs to be told the limit: " + flag
+			return "it needs to be told the limit " + name
 		case n > most:
-			return fmt.Sprintf("the limit is too far away to be tried: %s %d", flag, n)
+			return fmt.Sprintf("the limit is too far away to be tried: %s=%d", name, n)
 		}
 		return ""
 	}
@@ -56,7 +56,7 @@ func limitCases() []Case {
 			}).needs = needs
 		}
 	}
-	pushBytes := known("push bytes", func(l ServerLimits) int { return l.PushBytes }, 64<<20)
+	pushBytes := known("push-bytes", func(l ServerLimits) int { return l.PushBytes }, 64<<20)
 	more(bytes, pushBytes, "one byte more of JSON", typeJSON, func(l ServerLimits) string { return pad(oneJSON, l.PushBytes+1) })
 	more(bytes, pushBytes, "one byte more of XML", typeXML, func(l ServerLimits) string {
 		return strings.Replace(oneXML, "><", ">"+strings.Repeat("\n", l.PushBytes+1-len(oneXML))+"<", 1)
@@ -85,7 +85,7 @@ func limitCases() []Case {
 		return "<messages>" + strings.Repeat(`<message from="a"><body>x</body></message>`, n) + "</messages>"
 	}
 	messages := about(Limits, "limits/push messages", tooLarge)
-	pushMessages := known("push messages", func(l ServerLimits) int { return l.PushMessages }, 10000)
+	pushMessages := known("push-messages", func(l ServerLimits) int { return l.PushMessages }, 10000)
 	more(messages, pushMessages, "one more of JSON", typeJSON, func(l ServerLimits) string { return numbered(1, l.PushMessages+1) })
 	more(messages, pushMessages, "one more of XML", typeXML, func(l ServerLimits) string { return xmlOf(l.PushMessages + 1) })
 	messages.add("just so", func(t *exam) {
@@ -93,12 +93,17 @@ func limitCases() []Case {
 		t.stored(t.do(t.a, "POST", path, numbered(1, n), typeJSON), "json", n, 0)
 		t.wantIDs(t.pull(t.b, path, "max=1000"), span(1, min(n, 1000)))
 		t.stored(t.do(t.b, "POST", t.channel(), xmlOf(n), typeXML), "xml", n, 0)
-	}).needs = pushMessages
+	}).needs = func(t Target) string {
+		if l := t.Limits; l.QueueMessages > 0 && l.QueueMessages < l.PushMessages {
+			return "it needs a queue that has room for a batch"
+		}
+		return pushMessages(t)
+	}
 
 	// A little more than the limit counts with the fields' names in some servers: much more
 	// is much more in all.
 	size := about(Limits, "limits/message bytes", tooLarge)
-	messageBytes := known("message bytes", func(l ServerLimits) int { return l.MessageBytes }, 16<<20)
+	messageBytes := known("message-bytes", func(l ServerLimits) int { return l.MessageBytes }, 16<<20)
 	over := func(l ServerLimits) string { return strings.Repeat("b", l.MessageBytes*5/4) }
 	more(size, messageBytes, "a large body", typeJSON, func(l ServerLimits) string { return `{"body":"` + over(l) + `"}` })
 	more(size, messageBytes, "a large property", typeJSON, func(l ServerLimits) string { return `{"body":"x","p":"` + over(l) + `"}` })
@@ -133,7 +138,7 @@ func (t *exam) full(a answer) {
 }
 
 func queueLimits() []Case {
-	needs := known("queue messages", func(l ServerLimits) int { return l.QueueMessages }, 5000)
+	needs := known("queue-messages", func(l ServerLimits) int { return l.QueueMessages }, 5000)
 	g := about(Limits, "limits/queue", `Never a 4xx for what may pass: old clients throw messages away on it. So a full queue and a rate limit are 503, not 429.`)
 	// fill fills a queue but for room messages, and returns its path and how many it has.
 	fill := func(t *exam, room int) (string, int) {
@@ -185,7 +190,7 @@ func queueLimits() []Case {
 }
 
 func pullLimits() []Case {
-	needs := known("pull bytes", func(l ServerLimits) int { return l.PullBytes }, 1<<20)
+	needs := known("pull-bytes", func(l ServerLimits) int { return l.PullBytes }, 1<<20)
 	g := about(Limits, "limits/pull bytes", `The batch is also bounded in bytes of its JSON form, but always holds at least one message if there is one.`)
 	for _, format := range []string{"json", "xml"} {
 		g.add(format, func(t *exam) {
@@ -238,7 +243,7 @@ func pullLimits() []Case {
 		}
 	}).needs = func(t Target) string {
 		if t.Limits.LongPoll == 0 || t.Limits.LongPoll > 5*time.Second {
-			return "it needs to be told the limit, of at most 5 seconds: long poll"
+			return "it needs to be told the limit long-poll, of at most 5s"
 		}
 		return ""
 	}

@@ -8,11 +8,11 @@ import (
 
 // Report is what came of many cases.
 type Report struct {
-	Results []Result      `json:"results"` // in the order of the cases
-	Passed  int           `json:"passed"`
-	Failed  int           `json:"failed"`
-	Skipped int           `json:"skipped"`
-	Took    time.Duration `json:"took"`
+	Results []Result `json:"results"` // in the order of the cases
+	Passed  int      `json:"passed"`
+	Failed  int      `json:"failed"`
+	Skipped int      `json:"skipped"`
+	Seconds float64  `json:"seconds"`
 }
 
 // Run runs cases, some of them side by side, and returns when all have ended. done, if it is
@@ -60,7 +60,7 @@ func runAll(ctx context.Context, n, parallel int, run func(i int) Result, done f
 	}
 	close(next)
 	workers.Wait()
-	report := Report{Results: []Result{}, Took: time.Since(start)}
+	report := Report{Results: []Result{}, Seconds: time.Since(start).Seconds()}
 	for _, r := range results {
 		if r != nil {
 			report.add(*r)

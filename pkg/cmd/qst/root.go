@@ -19,7 +19,7 @@ const (
 	exitUsage       = 2 // called or configured wrongly
 	exitRefused     = 3 // the server will never take this
 	exitStopped     = 4 // wrong credentials, not allowed, or the wrong URL
-	exitFindings    = 5 // qst doctor found something
+	exitFindings    = 5 // qst doctor found something, or a case of qst conformance failed
 	exitConflict    = 6 // qst admin: it is not as the call takes it to be
 	exitCodesOfHelp = `Exit codes:
   0  done
@@ -27,7 +27,7 @@ const (
   2  called or configured wrongly
   3  refused: the server will never take this message; admin: not valid, or not there
   4  wrong credentials, not allowed, or the wrong URL
-  5  doctor found something to change
+  5  doctor found something to change; conformance: a case failed
   6  admin: it exists already, was changed meanwhile, or the count is another one`
 )
 
@@ -35,7 +35,7 @@ var (
 	// errUsage is wrapped by errors of a command line or a configuration.
 	errUsage = errors.New("usage")
 	// errFindings says that the report, already written, has something bad in it.
-	errFindings = errors.New("doctor found something to change")
+	errFindings = errors.New("something is wrong")
 )
 
 func usagef(format string, args ...any) error {
@@ -103,7 +103,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "qst",
 		Short: "Push and pull messages over QST",
 		Long: `qst pushes messages into QST queues, pulls them out, relays them between
-servers, finds out what is wrong with the way to one, and manages a service.
+servers, finds out what is wrong with the way to one, tests servers and clients, and manages
+a service.
 
 A server is named by the URL of an endpoint, such as
 https://qst.example.org/v2/channels/acme/application, or by a profile:
@@ -168,7 +169,7 @@ requests: HTTPS_PROXY.
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on the standard error")
 	complete(cmd, "output", "auto", "text", "json")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
-	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), a.adminCommand(), manCommand())
+	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), a.conformanceCommand(), a.adminCommand(), manCommand())
 	usageOfArguments(cmd.Commands())
 	return cmd
 }
