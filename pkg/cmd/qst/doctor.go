@@ -26,7 +26,7 @@ func (a *app) doctorCommand() *cobra.Command {
 change: is the server reached, as whom, over what; do ETags survive; are long
 polls held, and where are they cut; are answers cached, compressed, cut, delayed.
 
-Without --scratch no queue is touched (only its address is asked, with max=0, which the
+Without --scratch no queue is touched (only its address is asked, with max=none, which the
 service refuses), and so only the first half can be told. With
 --scratch doctor pushes, pulls and confirms messages in the URL's channel (in its
 own queue, /v2/channels/NAME): give it a channel that nobody uses, on the same

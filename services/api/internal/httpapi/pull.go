@@ -96,8 +96,8 @@ func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 	}
 	if v, ok := params["max"]; ok {
 		n, err := strconv.ParseUint(v, 10, 64)
-		if !digits(v) || err == nil && n == 0 {
-			return q, badParameter("max", v, "a whole number from 1")
+		if !digits(v) {
+			return q, badParameter("max", v, "a whole number")
 		}
 		q.request.Max = mostMax
 		if err == nil && n < mostMax { // an error here: more than fits
@@ -122,6 +122,10 @@ func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 		q.request.Wait = wait
 	default:
 		return q, badParameter("long-polling", v, "true or false")
+	}
+
+	if q.request.Max == 0 {
+		q.request.Wait = 0 // it only confirms: there is nothing to wait for
 	}
 
 	tags := r.Header.Values("If-None-Match")

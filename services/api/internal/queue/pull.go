@@ -16,7 +16,7 @@ import (
 type Request struct {
 	ETag      *qst.ETag     // what was processed; nil: the client named nothing
 	Last      string        // instead of an ETag: the id of the last message processed, as qst.Version1ID has it; "": none
-	Max       int           // most messages, at least 1
+	Max       int           // most messages; 0: none is read, the request only confirms
 	UniqueIDs bool          // the answer ends before a message whose id another of it has
 	Wait      time.Duration // how long to wait for a message; 0: not at all
 }

@@ -5,7 +5,7 @@
 -- ARGV[6] -> its user agent
 -- ARGV[7] -> epoch of the client's ETag; '': it has none
 -- ARGV[8] -> stream id of the client's ETag
--- ARGV[9] -> most messages to read
+-- ARGV[9] -> most messages to read; 0: none, the pull only confirms
 -- ARGV[10] -> most bytes to read; one message is read whatever its size
 -- ARGV[11] -> deliveries before a message is set aside; 0: never
 -- ARGV[12] -> "<replica>/<poll>" that will wait if there is nothing; '': none will
@@ -190,7 +190,8 @@ if redis.call('EXISTS', STREAM) == 1 then
     if redelivered > #read / 3 then redelivered = #read / 3 end
   end
   if moved then
-    head_moved(retention, read[1], first_offset)
+    if read[1] then head_moved(retention, read[1], first_offset)
+    else find_head(retention) end -- nothing was read, which is not to say that nothing is there
     account(messages_before, bytes_before, measure())
   end
 end
