@@ -30,7 +30,7 @@ func bounds() []Case {
 		t.confirmed(a, 1000)
 		t.wantIDs(a, span(1001, 1100))
 	})
-	standard := about(Contract, "bounds/max", "most messages in the answer, 1 to 1000 (more is 1000) | 100")
+	standard := about(Contract, "bounds/max", "most messages in the answer, 1 to 1000 (more is 1000); 0: the request only confirms | 100")
 	standard.add("100 by default", func(t *exam) {
 		path := t.channel()
 		t.push(t.a, path, numbered(1, 60))

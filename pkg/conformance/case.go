@@ -73,7 +73,7 @@ func Cases() []Case {
 	for _, group := range []func() []Case{
 		routing, channelNames, methods, contentTypes, gzipped, jsonTaken, jsonText, jsonRefused,
 		xmlTaken, xmlRefused, xmlEntities, charsets, pushAnswers, order, duplicates,
-		pullParameters, pullAnswers, accepted, etagForms, foreignETags, confirming,
+		pullParameters, pullAnswers, accepted, etagForms, foreignETags, confirming, confirmingOnly,
 		longPolling, superseding, bounds, limitCases, credentialCases, version1, version1Dialogues, reports,
 	} {
 		l = append(l, group()...)

@@ -161,35 +161,76 @@ func confirming() []Case {
 	return all(wiki, g, empties, old, max, header, counted)
 }
 
-// confirmsOnly are the cases of max=0.
-func confirmsOnly() []Case {
-	g := about(Contract, "confirm/only", "confirm only")
-	g.add("max=0 reads nothing", func(t *exam) {
+// confirmingOnly is max=0.
+func confirmingOnly() []Case {
+	reads := about(Contract, "confirm only", "With `max=0` a pull confirms what its ETag stands for and reads nothing: no message counts as delivered.")
+	reads.add("it reads nothing", func(t *exam) {
 		path := t.channel()
 		t.push(t.a, path, numbered(1, 6))
-		a := t.pull(t.a, path, "max=4")
-		e := t.tagged(a)
-		a = t.pull(t.b, path, "max=0", etag(a))
-		t.confirmed(a, 4)
-		t.wantIDs(a, "")
-		if t.tagged(a) != e {
-			t.errorf("the ETag %s, want %s", a.Header.Get("ETag"), e)
+		first := t.pull(t.a, path, "max=4")
+		for _, n := range []int{4, 0} {
+			a := t.pull(t.b, path, "max=0", etag(first))
+			t.confirmed(a, n)
+			t.wantIDs(a, "")
+			if t.tagged(a) != t.tagged(first) {
+				t.errorf("the ETag %s, want the request's, %s", a.Header.Get("ETag"), first.Header.Get("ETag"))
+			}
+			t.notCached(a)
 		}
 		t.wantIDs(t.pull(t.b, path), "5 6")
 	})
-	g.add("max=0 is not held", func(t *exam) {
+	reads.add("a part of what was delivered", func(t *exam) {
 		path := t.channel()
-		a := t.poll(t.longPoll(t.a, path, "max=0", "wait=3600"))
+		t.push(t.a, path, numbered(1, 4))
+		first := t.pull(t.a, path, "max=1")
+		all := t.pull(t.b, path)
+		t.confirmed(t.pull(t.b, path, "max=0", etag(first)), 1)
+		t.wantIDs(t.pull(t.a, path, "max=2"), "2 3")
+		t.confirmed(t.pull(t.b, path, "max=0", etag(all)), 3)
+		t.empty(t.a, path)
+	})
+	reads.add("without an ETag", func(t *exam) {
+		path := t.channel()
+		t.push(t.a, path, numbered(1, 2))
+		a := t.pull(t.b, path, "max=0")
 		t.wantIDs(a, "")
 		t.untagged(a)
+		if n, ok := a.Header["Qst-Confirmed"]; ok {
+			t.errorf("QST-Confirmed %q to a pull that brought no ETag", n)
+		}
+		t.wantIDs(t.pull(t.a, path), "1 2")
 	})
-	g.add("max=0 repeats no foreign ETag", func(t *exam) {
+	reads.add("with a foreign ETag", func(t *exam) {
 		path := t.channel()
 		t.push(t.a, path, numbered(1, 2))
 		a := t.pull(t.b, path, "max=0", "etag=x")
 		t.confirmed(a, 0)
 		t.untagged(a)
+		t.wantIDs(a, "")
 		t.wantIDs(t.pull(t.a, path), "1 2")
 	})
-	return all(g)
+	reads.add("in XML", func(t *exam) {
+		path := t.channel()
+		t.push(t.a, path, numbered(1, 2))
+		t.batch(t.do(t.b, "GET", path+"?max=0&"+etag(t.pull(t.a, path)), ""), false, 0)
+		t.empty(t.a, path)
+	})
+	once := about(Contract, "confirm only", "The answer is an empty batch at once, also with `long-polling=true`; a long poll that waits on the queue goes on waiting.")
+	once.add("it is not held", func(t *exam) {
+		a := t.poll(t.longPoll(t.a, t.channel(), "max=0", "wait=3600"))
+		t.wantIDs(a, "")
+		t.untagged(a)
+	})
+	once.add("it leaves a waiting poll alone", func(t *exam) {
+		path := t.channel()
+		t.push(t.a, path, numbered(1, 1))
+		first := t.pull(t.b, path)
+		poll := t.longPoll(t.b, path, etag(first))
+		t.stillHeld(poll)
+		t.wantIDs(t.pull(t.a, path, "max=0", "long-polling=true", etag(first)), "")
+		t.stillHeld(poll)
+		t.push(t.a, path, numbered(2, 2))
+		t.wantIDs(t.poll(poll), "2")
+	})
+	return all(reads, once)
 }
