@@ -88,6 +88,13 @@ func TestSentences(t *testing.T) {
 	if len(seen) < 400 {
 		t.Errorf("%d server cases", len(seen))
 	}
+	clear(seen)
+	for _, c := range conformance.ClientCases() {
+		check(c.Name, c.Level, c.Holds)
+	}
+	if len(seen) < 60 {
+		t.Errorf("%d client cases", len(seen))
+	}
 }
 
 func words(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -59,7 +59,9 @@ makes the channels and their credentials through its admin API, and deletes them
 the end; see qst admin for the URL and the token.
 
 With --second, the URL of another replica of the same service, all cases speak with
-both.`,
+both.
+
+Clients are tested by qst conformance client.`,
 		Example: `  qst conformance http://localhost:8080
   qst conformance --level wiki,contract --only '^poll/' --junit report.xml https://qst.example.org
   qst conformance --list --only duplicate`,
@@ -73,6 +75,7 @@ both.`,
 	f.BoolVar(&n.makeChannels, "make-channels", false, "make channels and their credentials through the admin API")
 	f.StringVar(&a.adminURL, "admin-url", "", "`URL` of the service's internal listener, for --make-channels")
 	f.StringVar(&a.tokenFile, "token-file", "", "`file` with the admin API's token, for --make-channels")
+	cmd.AddCommand(a.conformanceClientCommand())
 	return cmd
 }
 
