@@ -102,14 +102,14 @@ func (n *naiveClient) ask(ctx context.Context, method, query, body string, good 
 				return conformance.Refused
 			case s == 503 && n.fault == "takes an error for an empty queue":
 				return conformance.Done
-			case s == 503 && n.fault == "gives up at 503", s >= 300 && s < 400, try > 20:
+			case s == 503 && n.fault == "gives up at 503", s >= 300 && s < 400:
 				return conformance.Broken
 			}
 			if after, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n.fault != "does not hear Retry-After" {
 				pause = time.Duration(after) * time.Second
 			}
 		}
-		if n.fault == "tries once" || ctx.Err() != nil {
+		if n.fault == "tries once" || try > 20 || ctx.Err() != nil {
 			return conformance.Broken
 		}
 		timer := time.NewTimer(pause)
