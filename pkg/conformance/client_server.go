@@ -2,13 +2,10 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -144,57 +141,6 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.write(w)
 }
 
-// reply is an answer, or that there is none.
-type reply struct {
-	status int
-	header http.Header
-	body   string
-	none   bool
-	cut    int
-	ends   bool
-}
-
-func (a reply) note() string {
-	switch {
-	case a.none:
-		return "no answer: the connection ends"
-	case a.cut > 0:
-		return fmt.Sprintf("%d, of which %d percent arrive: %s", a.status, a.cut, excerpt(a.body, 300))
-	}
-	return fmt.Sprintf("%d %s", a.status, strings.TrimSpace(headerLines(a.header)+"\n\n"+excerpt(a.body, 300)))
-}
-
-func (a reply) write(w http.ResponseWriter) {
-	if a.none {
-		panic(http.ErrAbortHandler)
-	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	if a.cut == 0 {
-		w.WriteHeader(a.status)
-		_, _ = io.WriteString(w, a.body)
-		return
-	}
-	part := a.body[:max(len(a.body)*a.cut/100, 1)]
-	if !a.ends {
-		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
-		w.WriteHeader(a.status)
-		_, _ = io.WriteString(w, part)
-		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	defer func() { _ = conn.Close() }()
-	_, _ = fmt.Fprintf(buffered, "HTTP/1.0 %d OK\r\n", a.status)
-	_ = a.header.Write(buffered)
-	_, _ = fmt.Fprintf(buffered, "Connection: close\r\n\r\n%s", part)
-	_ = buffered.Flush()
-}
-
 // respond makes the answer; under the lock.
 func (s *scripted) respond(r *http.Request, body string, in incident) reply {
 	if in.unheard {
@@ -239,13 +185,6 @@ func (s *scripted) respond(r *http.Request, body string, in incident) reply {
 	}
 	a.none, a.cut, a.ends = a.none || in.lost, in.cut, in.ends
 	return a
-}
-
-func problemReply(status int, detail string) reply {
-	return reply{
-		status: status, header: http.Header{"Content-Type": {"application/problem+json"}},
-		body: fmt.Sprintf(`{"title":%q,"status":%d,"detail":%q}`, http.StatusText(status), status, detail),
-	}
 }
 
 // push stores what is new.
@@ -336,57 +275,3 @@ func (s *scripted) hold(ctx context.Context, wait time.Duration) {
 	case <-s.ctx.Done():
 	}
 }
-
-type pullQuery struct {
-	etag string
-	json bool
-	max  int
-	wait time.Duration
-}
-
-// query reads a pull's query, and complains of what no server has to understand.
-func (s *scripted) query(r *http.Request) pullQuery {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		s.complain("the query %q: %v", r.URL.RawQuery, err)
-	}
-	q := pullQuery{max: 100, wait: 0, json: namesJSON(r.Header.Values("Accept"))}
-	for name, v := range values {
-		bad := len(v) > 1
-		switch name {
-		case "etag":
-			q.etag = bare(v[0])
-		case "format":
-			bad = bad || v[0] != "xml" && v[0] != "json"
-			q.json = v[0] == "json"
-		case "max":
-			q.max, err = strconv.Atoi(v[0])
-			bad = bad || err != nil || q.max < 0
-			q.max = min(q.max, 1000)
-		case "long-polling":
-			bad = bad || v[0] != "true" && v[0] != "false"
-		case "wait":
-			var seconds float64
-			seconds, err = strconv.ParseFloat(v[0], 64)
-			bad = bad || err != nil || seconds < 0
-		}
-		if bad {
-			s.complain("the parameter %s=%s", name, strings.Join(v, ", "))
-		}
-	}
-	if values.Get("long-polling") == "true" {
-		q.wait = time.Minute
-	}
-	if h := r.Header.Get("If-None-Match"); q.etag == "" && h != "" {
-		q.etag = bare(h)
-	}
-	return q
-}
-
-func namesJSON(accept []string) bool {
-	json := strings.Index(strings.Join(accept, ","), "application/json")
-	xml := slices.Max([]int{strings.Index(strings.Join(accept, ","), "text/xml"), strings.Index(strings.Join(accept, ","), "application/xml")})
-	return json >= 0 && (xml < 0 || json < xml)
-}
-
-var errBatch = errors.New("no batch")

@@ -4,12 +4,15 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
 )
+
+var errBatch = errors.New("no batch")
 
 // encodeJSON writes a batch as the contract has it.
 func encodeJSON(batch []message) string {

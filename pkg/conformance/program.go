@@ -24,12 +24,12 @@ const (
 //
 //   - push: it reads messages from its standard input, a JSON object each on a line, and
 //     pushes them, in their order;
-//   - pull: it pulls QST_MAX messages, waiting for them if it must, writes each to its
+//   - pull: it pulls TASK_MAX messages, waiting for them if it must, writes each to its
 //     standard output as a JSON object on a line when that is its way to handle it,
 //     confirms them and ends.
 //
-// Its environment has QST_URL, QST_USER and QST_PASSWORD (empty if there are none);
-// QST_STATE, a file that it may keep its place in; and QST_FAIL, the number of the message
+// Its environment has QSTC_URL, QSTC_USER and QSTC_PASSWORD (empty if there are none);
+// TASK_STATE, a file that it may keep its place in; and TASK_FAIL, the number of the message
 // that it has to fail to handle: it must neither write nor confirm that one, and end.
 //
 // It exits with 0 when all was done, 3 when messages were refused for ever, 4 when it was
@@ -43,10 +43,10 @@ func Program(name string, args ...string) Client {
 		}
 		cmd := exec.CommandContext(ctx, name, append(append([]string{}, args...), verb)...) //nolint:gosec // the caller names it
 		cmd.WaitDelay = 5 * time.Second
-		cmd.Env = append(os.Environ(), "QST_URL="+task.URL, "QST_USER="+task.User, "QST_PASSWORD="+task.Password,
-			fmt.Sprintf("QST_MAX=%d", task.Max), "QST_STATE="+task.State)
+		cmd.Env = append(os.Environ(), "QSTC_URL="+task.URL, "QSTC_USER="+task.User, "QSTC_PASSWORD="+task.Password,
+			fmt.Sprintf("TASK_MAX=%d", task.Max), "TASK_STATE="+task.State)
 		if task.Fail > 0 {
-			cmd.Env = append(cmd.Env, fmt.Sprintf("QST_FAIL=%d", task.Fail))
+			cmd.Env = append(cmd.Env, fmt.Sprintf("TASK_FAIL=%d", task.Fail))
 		}
 		var out, stderr bytes.Buffer
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(strings.Join(append(task.Messages, ""), "\n")), &out, &stderr

@@ -58,6 +58,16 @@ func (t *exam) stillHeld(c <-chan answer) {
 	}
 }
 
+// pause gives a server time to notice something. A right server passes without it.
+func (t *exam) pause() {
+	timer := time.NewTimer(held)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.ctx.Done():
+	}
+}
+
 // until calls f until it returns "", which says what is still wrong.
 func (t *exam) until(what string, f func() string) {
 	ctx, cancel := context.WithTimeout(t.ctx, t.Patience)

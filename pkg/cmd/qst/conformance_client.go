@@ -19,12 +19,12 @@ for and what it made of the answers.
 
 The program is called with one more argument, push or pull, and this environment:
 
-  QST_URL                 the endpoint
-  QST_USER, QST_PASSWORD  credentials, empty if there are none
-  QST_MAX                 pull: end when so many messages were handled and confirmed
-  QST_STATE               a file in which it may keep its place for its next run
-  QST_FAIL                pull, where it is set: fail to handle the message of this
-                          number (counted from 1): neither write nor confirm it, and end
+  QSTC_URL                  the endpoint
+  QSTC_USER, QSTC_PASSWORD  credentials, empty if there are none
+  TASK_MAX                  pull: end when so many messages were handled and confirmed
+  TASK_STATE                a file in which it may keep its place for its next run
+  TASK_FAIL                 pull, where it is set: fail to handle the message of this
+                            number (counted from 1): neither write nor confirm it, and end
 
 push reads messages from the standard input, a JSON object each on a line. pull writes
 messages to the standard output in the same form. Exit codes: 0 all was done, 3 messages

@@ -144,11 +144,10 @@ func TestConformanceList(t *testing.T) {
 func TestConformanceOfQst(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "client.sh")
-	text := `export QSTC_URL=$QST_URL QSTC_USER=$QST_USER QSTC_PASSWORD=$QST_PASSWORD QSTC_CONFIG=/dev/null
-[ -z "$QST_FAIL" ] || exit 64
+	text := `[ -z "$TASK_FAIL" ] || exit 64
 case $1 in
 push) exec ` + program + ` push --input json ;;
-pull) exec ` + program + ` pull --follow --output json --max "$QST_MAX" --state "$QST_STATE" ;;
+pull) exec ` + program + ` pull --follow --output json --max "$TASK_MAX" --state "$TASK_STATE" ;;
 esac
 `
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
