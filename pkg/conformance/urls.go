@@ -72,6 +72,19 @@ func routing() []Case {
 			}
 		})
 	}
+	names.add("no such URL", func(t *exam) {
+		t.push(t.a, t.channel(), oneJSON)
+		for _, path := range []string{"/v2/channels/", "/v2/channels", "/v2/queues/a", "/v3/channels/a"} {
+			for _, method := range []string{"GET", "POST"} {
+				t.refused(t.do(t.a, method, path, ""), []int{400, 401, 404, 405})
+			}
+		}
+	}).needs = func(t Target) string {
+		if strings.HasSuffix(t.URL, "{channel}") {
+			return "it is about URLs of the contract's form"
+		}
+		return ""
+	}
 	return append(l, names.cases...)
 }
 
