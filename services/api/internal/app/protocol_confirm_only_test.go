@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,22 +14,6 @@ func TestConfirmOnly(t *testing.T) {
 	onEachRedis(t, func(t *testing.T, a, b *replica) {
 		t.Run("a part", func(t *testing.T) { confirmPart(t, a, b) })
 		t.Run("deliveries", func(t *testing.T) { confirmWithoutDelivery(t, a, b) })
-		t.Run("a poll that waits", func(t *testing.T) { confirmBesidePoll(t, a, b) })
-		t.Run("nothing to confirm", func(t *testing.T) {
-			path := newChannel()
-			push(t, a, path, numbered(1, 2))
-			none := pull(t, b, path, "max=0", "long-polling=true")
-			wantIDs(t, none, "")
-			untagged(t, none)
-			if n, ok := none.Header["Qst-Confirmed"]; ok {
-				t.Errorf("QST-Confirmed %q without an ETag", n)
-			}
-			foreign := pull(t, b, path, "max=0", "etag=0123456789abcdef-1-0")
-			wantIDs(t, foreign, "")
-			untagged(t, foreign)
-			confirmed(t, foreign, 0)
-			wantIDs(t, pull(t, a, path), "1 2")
-		})
 	}, "QST_ADMIN_TOKEN="+adminToken)
 }
 
@@ -95,20 +78,4 @@ func confirmWithoutDelivery(t *testing.T, a, b *replica) {
 		t.Errorf("the queue held %+v, and after pulls that only confirm %+v", before, h)
 	}
 	wantIDs(t, pull(t, a, path), "2 3 4")
-}
-
-func confirmBesidePoll(t *testing.T, a, b *replica) {
-	path := newChannel()
-	push(t, a, path, numbered(1, 1))
-	first := pull(t, b, path)
-	poll := longPoll(t, b, path, etag(first))
-	eventually(t, "the poll has confirmed", func() error {
-		if h := mailboxHeld(t, a, path); h.Messages != 0 {
-			return fmt.Errorf("the queue holds %+v", h)
-		}
-		return nil
-	})
-	pull(t, a, path, "max=0", "long-polling=true", etag(first))
-	push(t, a, path, numbered(2, 2))
-	wantIDs(t, atOnce(t, poll), "2") // not empty: the pull before did not supersede it
 }

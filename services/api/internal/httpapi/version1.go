@@ -19,7 +19,7 @@ import (
 // Phones in the field speak version 1 of QST: two URLs, bare ids of messages for
 // ETags, no long polling. The same queues answer them; a phone is the gateway of
 // the channel {account}.{user}. See "Version 1 clients" in the protocol, and
-// app/testdata/version1 for what their programs send and can't bear.
+// pkg/conformance/version1 for what their programs send and can't bear.
 
 const version1Path = "/v1/"
 
