@@ -222,8 +222,9 @@ func (n *naive) pull(w http.ResponseWriter, r *http.Request) {
 		mayGive = n.hold(ctx, q)
 		if r.Context().Err() != nil {
 			if n.fault == "a poll takes its messages when its client leaves" {
+				news := q.news
 				go func() {
-					<-q.news
+					<-news
 					n.mu.Lock()
 					q.confirmed = len(q.msgs)
 					n.mu.Unlock()
