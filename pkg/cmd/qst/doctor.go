@@ -78,6 +78,12 @@ func (a *app) doctor(ctx context.Context, flags doctorFlags, args []string) erro
 	if err != nil {
 		return err
 	}
+	return a.examine(ctx, flags, s)
+}
+
+// examine looks at the way to the endpoint that s names.
+func (a *app) examine(ctx context.Context, flags doctorFlags, s settings) error {
+	var err error
 	// Once: the standard input gives it only once.
 	if s.Password, err = a.password(s); err != nil {
 		return err

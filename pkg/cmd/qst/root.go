@@ -103,7 +103,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "qst",
 		Short: "Push and pull messages over QST",
 		Long: `qst pushes messages into QST queues, pulls them out, relays them between
-servers, finds out what is wrong with the way to one, and manages a service.
+servers, runs SMS gateways on channels, finds out what is wrong with the way to one,
+and manages a service.
 
 A server is named by the URL of an endpoint, such as
 https://qst.example.org/v2/channels/acme/application, or by a profile:
@@ -168,7 +169,7 @@ requests: HTTPS_PROXY.
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on the standard error")
 	complete(cmd, "output", "auto", "text", "json")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
-	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), a.adminCommand(), manCommand())
+	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.gatewayCommand(), a.doctorCommand(), a.adminCommand(), manCommand())
 	usageOfArguments(cmd.Commands())
 	return cmd
 }
