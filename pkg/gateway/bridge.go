@@ -181,6 +181,7 @@ func (b *Bridge) hand(ctx, finishing context.Context, m qst.Message) error {
 		return b.insistReport(ctx, key, event)
 	}
 	if errors.Is(err, ErrDouble) {
+		b.log.WarnContext(ctx, "handed over, maybe a second time: the gateway can't tell", "id", m.ID)
 		b.metrics.possibleDoubles.Add(1)
 		err = nil
 	}

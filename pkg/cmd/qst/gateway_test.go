@@ -108,7 +108,7 @@ func daemon(t *testing.T, env []string, program string, args ...string) {
 func tail(s string) string { return s[max(0, len(s)-3000):] }
 
 // killBridges runs bridges one after the other, each for a short time and then killed, until
-// ctx ends. It returns how often one was killed, and what the last one said.
+// ctx ends. It returns how often one was killed, and what they said.
 func killBridges(ctx context.Context, t *testing.T, shortest, longest time.Duration, args ...string) (kills int, said string) {
 	for ctx.Err() == nil {
 		var stderr bytes.Buffer
@@ -129,11 +129,11 @@ func killBridges(ctx context.Context, t *testing.T, shortest, longest time.Durat
 		case err := <-ended:
 			if ctx.Err() == nil {
 				t.Errorf("the bridge ended by itself: %v\n%s", err, stderr.String())
-				return kills, stderr.String()
+				return kills, said + stderr.String()
 			}
 		}
 		timer.Stop()
-		said = stderr.String()
+		said += stderr.String()
 	}
 	return kills, said
 }
@@ -322,12 +322,11 @@ func write(t *testing.T, name, content string) string {
 }
 
 // storm runs bridges that are killed until done, and then one that is not until settled.
-func storm(t *testing.T, shortest, longest time.Duration, args []string, what string, done func() bool) {
+func storm(t *testing.T, shortest, longest time.Duration, args []string, what string, done func() bool) (said string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var killing sync.WaitGroup
 	var kills int
-	var said string
 	killing.Go(func() { kills, said = killBridges(ctx, t, shortest, longest, args...) })
 	defer func() {
 		cancel()
@@ -337,10 +336,13 @@ func storm(t *testing.T, shortest, longest time.Duration, args []string, what st
 			t.Errorf("only %d bridges were killed", kills)
 		}
 		if t.Failed() {
-			t.Logf("the last bridge said:\n%s", tail(said))
+			t.Logf("the last bridges said:\n%s", tail(said))
 		}
 	}()
 	eventually(ctx, t, what, done)
+	cancel()
+	killing.Wait()
+	return said
 }
 
 // progress says how far it has come, for a test that waited in vain.

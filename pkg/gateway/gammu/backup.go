@@ -76,30 +76,15 @@ func parseSection(section string) (p part, complete bool) {
 			}
 		}
 	}
-	p.n, p.total = concatenation(udh)
+	if header, err := hex.DecodeString(udh); err == nil {
+		_, p.n, p.total, _ = gateway.Concatenation(header)
+	}
 	if strings.HasPrefix(coding, "8bit") {
 		p.data = texts.String()
 	} else {
 		p.units = unitsOf(texts.String())
 	}
 	return p, complete
-}
-
-// concatenation reads which part of how many a user data header says that this is.
-func concatenation(udh string) (n, total int) {
-	b, err := hex.DecodeString(udh)
-	if err != nil || len(b) < 1 {
-		return 0, 0
-	}
-	for b = b[1:]; len(b) >= 2 && len(b) >= 2+int(b[1]); b = b[2+int(b[1]):] {
-		switch value := b[2 : 2+int(b[1])]; {
-		case b[0] == 0 && len(value) == 3: // the reference has a byte
-			return int(value[2]), int(value[1])
-		case b[0] == 8 && len(value) == 4: // two
-			return int(value[3]), int(value[2])
-		}
-	}
-	return 0, 0
 }
 
 // unitsOf reads UTF-16 in hexadecimal digits.
