@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,9 +65,12 @@ func openJournal(path string) (*journal, error) {
 func (j *journal) keep(e entry) {
 	j.entries[e.Key] = e
 	if e.Ref != "" {
-		j.refs[e.To+" "+e.Ref] = e.Key
+		j.refs[refOf(e.To, e.Ref)] = e.Key
 	}
 }
+
+// refOf is a gateway's name for a text, with its number: many gateways count from 0 to 255.
+func refOf(to, ref string) string { return strings.TrimPrefix(to, "+") + " " + ref }
 
 // rewrite writes the file anew, with one line for each entry.
 func (j *journal) rewrite() error {
@@ -122,7 +126,7 @@ func (j *journal) get(key string) (entry, bool) {
 func (j *journal) byRef(to, ref string) (entry, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e, ok := j.entries[j.refs[to+" "+ref]]
+	e, ok := j.entries[j.refs[refOf(to, ref)]]
 	return e, ok
 }
 
@@ -152,7 +156,7 @@ func (j *journal) forget(before time.Time) {
 			continue
 		}
 		delete(j.entries, key)
-		if ref := e.To + " " + e.Ref; j.refs[ref] == key {
+		if ref := refOf(e.To, e.Ref); j.refs[ref] == key {
 			delete(j.refs, ref)
 		}
 	}

@@ -87,6 +87,7 @@ func daemon(t *testing.T, env []string, program string, args ...string) {
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, append(os.Environ(), env...)
+	cmd.WaitDelay = time.Second // for children that outlive it
 	dieWithTest(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -97,7 +98,7 @@ func daemon(t *testing.T, env []string, program string, args ...string) {
 		_ = cmd.Wait() // its error is the signal
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		killWithChildren(cmd)
 		<-ended
 		if t.Failed() {
 			t.Logf("%s said:\n%s", program, tail(said.String()))
