@@ -16,12 +16,13 @@ import (
 type modem struct {
 	l net.Listener
 
-	mu     sync.Mutex
-	inbox  map[int]string    // PDUs by place
-	sent   map[string]string // by number: the text, its parts joined
-	counts map[string]int    // by number: parts
-	refs   int
-	refuse map[string]bool // numbers that are refused
+	mu      sync.Mutex
+	inbox   map[int]string    // PDUs by place
+	sent    map[string]string // by number: the text, its parts joined
+	counts  map[string]int    // by number: parts
+	reports []string          // delivery reports that the network keeps until there is a place
+	refs    int
+	refuse  map[string]bool // numbers that are refused
 }
 
 // places is what the SIM has.
@@ -86,6 +87,9 @@ func (m *modem) answer(command string) string {
 	case command == "AT+CREG?":
 		return "\r\n+CREG: 0,1\r\n" + ok
 	case command == "AT+CPMS?":
+		for len(m.reports) > 0 && m.put(m.reports[0]) {
+			m.reports = m.reports[1:]
+		}
 		return fmt.Sprintf("\r\n+CPMS: \"SM\",%d,%d,\"SM\",%d,%d,\"SM\",%d,%d\r\n", len(m.inbox), places, len(m.inbox), places, len(m.inbox), places) + ok
 	case strings.HasPrefix(command, "AT+CMGR="):
 		_, _ = fmt.Sscanf(command, "AT+CMGR=%d", &place)
@@ -116,7 +120,7 @@ func (m *modem) send(pdu string) string {
 	m.counts[to]++
 	m.refs = (m.refs + 1) % 256
 	if report {
-		m.put(fmt.Sprintf("0006%02X%s%s%s00", m.refs, addressOf(to), "62116270000000", "62116270000000"))
+		m.reports = append(m.reports, fmt.Sprintf("0006%02X%s%s%s00", m.refs, addressOf(to), "62116270000000", "62116270000000"))
 	}
 	return fmt.Sprintf("\r\n+CMGS: %d\r\n", m.refs) + ok
 }
@@ -177,7 +181,7 @@ func unpack(b []byte, from, to int) string {
 	return text.String()
 }
 
-// put has the SIM receive a PDU; it takes none that it has no place for.
+// put has the SIM receive a PDU, or reports that it has no place for it.
 func (m *modem) put(pdu string) bool {
 	for place := 1; place <= places; place++ {
 		if m.inbox[place] == "" {

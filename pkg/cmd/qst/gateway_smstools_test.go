@@ -87,7 +87,7 @@ func TestGatewaySmstoolsStorm(t *testing.T) {
 	c, m := startChannel(t), startModem(t)
 	dir, config := startSmstools(t, c, m)
 	all := stormTexts(t)
-	all = all[:(len(all)+14)/15] // smsd takes half a second for each
+	all = all[:(len(all)+24)/25] // smsd takes half a second for each
 	c.push(t, all)
 	var receiving sync.WaitGroup
 	defer receiving.Wait()
