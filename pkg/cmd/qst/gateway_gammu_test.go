@@ -136,7 +136,7 @@ func TestGatewayGammuStorm(t *testing.T) {
 	config := write(t, "gammu.toml", c.config+fmt.Sprintf("[gammu]\nsmsdrc = %q\npoll = \"50ms\"\n", s.rc))
 	start := time.Now()
 	defer func() { t.Logf("%v: %s", time.Since(start), c.got.progress()) }()
-	storm(t, 50*time.Millisecond, 1500*time.Millisecond, []string{"gateway", "gammu", "--config", config}, "all texts", func() bool {
+	storm(t, 200*time.Millisecond, 2*time.Second, []string{"gateway", "gammu", "--config", config}, "all texts", func() bool {
 		return c.got.reported("sent") == len(all) && c.got.received() == len(all)
 	})
 	for number, n := range s.sent(t) {
@@ -216,7 +216,7 @@ func TestGatewayGammuRunOnReceive(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "gammu.toml")
 	script := filepath.Join(dir, "received")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+program+" gateway gammu --config "+config+" --received \"$@\"\n"), 0o700); err != nil { //nolint:gosec // it is a program
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+program+" gateway gammu --config "+config+" --received \"$@\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s := startSMSD(t, "runonreceive = "+script+"\n")

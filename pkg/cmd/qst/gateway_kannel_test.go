@@ -121,7 +121,8 @@ func (f *fakeSMSC) take(line string) {
 		return
 	}
 	to, kind, text := fields[1], fields[2], fields[3]
-	if kind == "udh" {
+	switch kind {
+	case "udh":
 		var rest string
 		_, rest, _ = strings.Cut(text, " ")
 		kind, text, _ = strings.Cut(rest, " ")
@@ -131,7 +132,7 @@ func (f *fakeSMSC) take(line string) {
 				text = decodeUTF16(text)
 			}
 		}
-	} else if kind == "ucs-2" {
+	case "ucs-2":
 		text, _ = url.QueryUnescape(text)
 		text = decodeUTF16(text)
 	}

@@ -172,7 +172,7 @@ func TestGatewayKannelSMPP(t *testing.T) {
 	eventually(t.Context(), t, "the messages", func() bool { return c.got.received() == 2 })
 	for body, from := range map[string]string{"ជ🙂!": "sms://+85512000007", "plain": "sms://+85512000008"} {
 		if m, ok := c.got.get(body); !ok || m.From != from || m.To != "sms://4455" {
-			t.Errorf("%q: %+v; received %v", body, m, c.got.texts)
+			t.Errorf("%q: %+v; received %v", body, m, c.got.snapshot())
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -25,7 +26,7 @@ import (
 // QST_TEST_STORM sets how many they are.
 func stormTexts(t *testing.T) []string {
 	t.Helper()
-	n := 300
+	n := 150
 	if set, err := strconv.Atoi(os.Getenv("QST_TEST_STORM")); err == nil {
 		n = set
 	}
@@ -125,7 +126,7 @@ func killBridges(ctx context.Context, t *testing.T, shortest, longest time.Durat
 		select {
 		case <-timer.C:
 			_ = cmd.Process.Kill()
-			<-ended
+			_ = <-ended // its error is the signal
 			kills++
 		case err := <-ended:
 			if ctx.Err() == nil {
@@ -237,10 +238,17 @@ func (c *collector) get(body string) (qst.Message, bool) {
 	return m, ok
 }
 
+// snapshot returns what was received, for a test that failed.
+func (c *collector) snapshot() map[string]qst.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.first)
+}
+
 func (c *collector) status(id string) map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.statuses[id]
+	return maps.Clone(c.statuses[id])
 }
 
 // wantEach fails the test if one of the texts did not arrive as it was sent, or twice.

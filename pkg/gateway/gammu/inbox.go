@@ -66,10 +66,10 @@ func (g *Gateway) message(name string, content []byte, parts []part) qst.Message
 		m.When = parts[0].at.Format(time.RFC3339)
 	}
 	var units []uint16
-	var data string
+	var data strings.Builder
 	for _, p := range parts {
 		units = append(units, p.units...) // and not texts: a phone may have cut an emoji in two
-		data += p.data
+		data.WriteString(p.data)
 	}
 	m.Body = string(utf16.Decode(units))
 	set := func(name, value string) {
@@ -78,7 +78,7 @@ func (g *Gateway) message(name string, content []byte, parts []part) qst.Message
 		}
 	}
 	set("smsc", parts[0].smsc)
-	set("sms-data", data)
+	set("sms-data", data.String())
 	if missing := parts[0].total - len(parts); missing > 0 {
 		set("sms-parts-missing", strconv.Itoa(missing))
 	}
@@ -90,7 +90,7 @@ func (g *Gateway) message(name string, content []byte, parts []part) qst.Message
 
 // dropped takes what [Received] has written.
 func (g *Gateway) dropped(b *gateway.Bridge) error {
-	return g.each(g.drop, func(path string, info fs.FileInfo) error {
+	return g.each(g.drop, func(path string, _ fs.FileInfo) error {
 		content, err := os.ReadFile(path) //nolint:gosec // in the bridge's own directory
 		if err != nil {
 			return err
