@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func interpreter(t *testing.T, file string) []string {
 
 // stormProgram runs a program again and again, kills it each time, and ends when one has
 // ended well, or ctx has. With it the service is killed now and then.
-func stormProgram(ctx context.Context, t *testing.T, s *servicetest.Service, argv []string) {
+func stormProgram(ctx context.Context, t *testing.T, s *servicetest.Service, kills *atomic.Int64, argv []string) {
 	for n := 1; ctx.Err() == nil; n++ {
 		var stderr bytes.Buffer
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -46,11 +47,12 @@ func stormProgram(ctx context.Context, t *testing.T, s *servicetest.Service, arg
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		timer := time.NewTimer(time.Duration(n)*200*time.Millisecond + rand.N(500*time.Millisecond))
+		timer := time.NewTimer(20*time.Millisecond + rand.N(time.Duration(n)*150*time.Millisecond))
 		select {
 		case <-timer.C:
 			_ = cmd.Process.Kill()
 			_ = <-ended // its error is the signal
+			kills.Add(1)
 		case err := <-ended:
 			timer.Stop()
 			if err != nil && ctx.Err() == nil {
@@ -78,13 +80,17 @@ func TestApplicationsReceive(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "messages")
 			ctx, cancel := context.WithCancel(t.Context())
 			var storming sync.WaitGroup
+			var kills atomic.Int64
 			storming.Go(func() {
-				stormProgram(ctx, t, s, append(interpreter(t, file), s.URL("c/application"), path))
+				stormProgram(ctx, t, s, &kills, append(interpreter(t, file), s.URL("c/application"), path))
 			})
 			defer storming.Wait()
 			defer cancel()
 			gate := newClient(t, s.URL("c/gateway"))
 			for i, text := range all {
+				if i%50 == 0 {
+					eventually(t.Context(), t, "a kill", func() bool { return kills.Load() >= int64(i/50) })
+				}
 				if _, err := gate.Push(t.Context(), qst.Message{ID: fmt.Sprint(i), Body: text}); err != nil {
 					t.Fatal(err)
 				}
@@ -120,8 +126,8 @@ func TestApplicationsSend(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s := service.Start(t, servicetest.StartRedis(t).URL(), "QST_MESSAGE_MAX_BYTES=2000")
-			all := texts(t, 100)
-			all[50] = strings.Repeat("x", 3000) // can never be taken
+			all := texts(t, 30)
+			all[15] = strings.Repeat("x", 3000) // can never be taken
 			var lines []byte
 			for i, text := range all {
 				array := qst.AppendJSON(nil, []qst.Message{{ID: fmt.Sprint(i), To: "sms://4455", Body: text}})
@@ -131,8 +137,10 @@ func TestApplicationsSend(t *testing.T) {
 			if err := os.WriteFile(path, lines, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			stormProgram(t.Context(), t, s, append(interpreter(t, file), s.URL("c/application"), path))
-			want := append(append([]string(nil), all[:50]...), all[51:]...)
+			var kills atomic.Int64
+			stormProgram(t.Context(), t, s, &kills, append(interpreter(t, file), s.URL("c/application"), path))
+			t.Logf("killed %d times", kills.Load())
+			want := append(append([]string(nil), all[:15]...), all[16:]...)
 			n := 0
 			for m, err := range newClient(t, s.URL("c/gateway")).Pull(t.Context(), client.PullOptions{UntilEmpty: true}) {
 				if err != nil {
