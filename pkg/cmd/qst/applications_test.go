@@ -51,7 +51,7 @@ func stormProgram(ctx context.Context, t *testing.T, s *servicetest.Service, kil
 		select {
 		case <-timer.C:
 			_ = cmd.Process.Kill()
-			_ = <-ended // its error is the signal
+			<-ended //nolint:errcheck // its error is the signal
 			kills.Add(1)
 		case err := <-ended:
 			timer.Stop()

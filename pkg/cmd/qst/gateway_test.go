@@ -126,7 +126,7 @@ func killBridges(ctx context.Context, t *testing.T, shortest, longest time.Durat
 		select {
 		case <-timer.C:
 			_ = cmd.Process.Kill()
-			_ = <-ended // its error is the signal
+			<-ended //nolint:errcheck // its error is the signal
 			kills++
 		case err := <-ended:
 			if ctx.Err() == nil {
