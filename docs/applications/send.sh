@@ -17,8 +17,8 @@ while [ "$sent" -lt "$total" ]; do
 	400 | 413 | 415) echo "refused: $(cat "$file.answer") $message" >&2 ;; # it can never be taken
 	4* | 3*) echo "stopped: $status $(cat "$file.answer")" >&2 && exit 1 ;; # a person has to look
 	*)
-		failures=$((failures + 1))
-		[ "$failures" -le 30 ] && sleep "$failures" || sleep 30
+		failures=$((failures < 30 ? failures + 1 : 30))
+		sleep "$failures"
 		continue
 		;;
 	esac
