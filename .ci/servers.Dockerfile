@@ -2,6 +2,9 @@
 # images, by the names after AS. A Dockerfile, so that Dependabot keeps the digests;
 # nothing is built of it.
 #
+# The chart's own Redis is redis-7.4, by the same digest: redis.image.tag in
+# deploy/helm/qst/values.yaml; a test compares them.
+#
 # 7.0, the oldest that the service runs on, gets no more releases: by its last tag.
 FROM docker.io/library/redis:7.0.15-bookworm AS redis-7.0
 FROM docker.io/library/redis:7.4.11-bookworm@sha256:71da9275c5f3fcb97d0fa0c8c5b36cc995327265420f17a04bfd544f458059f7 AS redis-7.4

@@ -25,6 +25,11 @@
 // program. The one message that can come twice is the one whose handler had
 // finished when the program died, before the Store had it.
 //
+// A handler that fails over a message, or kills the program, gets the same message again,
+// by itself, when the loop starts again: those before it are confirmed, those after it
+// have not been tried with it. So a service that sets aside what was delivered too often
+// sets aside that one.
+//
 // A queue has one consumer: an ETag confirms all that was delivered up to it, to
 // whomever. Two loops on one queue take messages from each other.
 //

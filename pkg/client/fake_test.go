@@ -48,8 +48,10 @@ type fakeQueue struct {
 	msgs      []qst.Message
 	confirmed int
 	delivered int
-	deaf      bool // it never sees an ETag
-	polls     []string
+	deaf      bool     // it never sees an ETag
+	old       bool     // it does not know max=0
+	polls     []string // the ETag of each
+	asked     []int    // max of each
 }
 
 func newFakeQueue(n int) *fakeQueue {
@@ -65,20 +67,34 @@ func (q *fakeQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer q.mu.Unlock()
 	etag := r.FormValue("etag")
 	q.polls = append(q.polls, etag)
-	var n int
-	if _, err := fmt.Sscanf(etag, `"e-%d"`, &n); err == nil && n <= q.delivered && !q.deaf {
-		q.confirmed = max(q.confirmed, n)
-	}
 	most := 100
 	if v := r.FormValue("max"); v != "" {
 		most, _ = strconv.Atoi(v)
+	}
+	q.asked = append(q.asked, most)
+	if most == 0 && q.old {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	var n int
+	good := false
+	before := q.confirmed
+	if _, err := fmt.Sscanf(etag, `"e-%d"`, &n); err == nil && n <= q.delivered && !q.deaf {
+		good = true
+		q.confirmed = max(q.confirmed, n)
+	}
+	if etag != "" && !q.deaf && !q.old {
+		w.Header().Set("QST-Confirmed", strconv.Itoa(q.confirmed-before))
 	}
 	end := min(q.confirmed+most, len(q.msgs))
 	q.delivered = max(q.delivered, end)
 	w.Header().Set("Content-Type", "application/json")
 	if end > q.confirmed {
 		w.Header().Set("ETag", fmt.Sprintf(`"e-%d"`, end))
-	} else if v, err := strconv.ParseFloat(r.FormValue("wait"), 64); err == nil {
+	} else if good {
+		w.Header().Set("ETag", etag)
+	}
+	if v, err := strconv.ParseFloat(r.FormValue("wait"), 64); err == nil && end == q.confirmed && most > 0 {
 		timer := time.NewTimer(time.Duration(v * float64(time.Second)))
 		defer timer.Stop()
 		select {

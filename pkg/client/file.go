@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,8 +54,26 @@ var (
 // errLocked is openLocked's word for it.
 var errLocked = errors.New("locked")
 
-// fileHeader starts the file's first line; the number is that of the format.
-const fileHeader = "qst-place 2 "
+// What the file's first line starts with: the number is that of the format. The line of
+// format 3 says what the handled messages are, a part of the batch after the ETag's or
+// the ETag's whole batch; format 2 does not, so they may be either.
+const (
+	headerFormat2  = "qst-place 2 "
+	headerPart     = "qst-place 3 part "
+	headerComplete = "qst-place 3 complete "
+)
+
+// parseHeader reads the first line.
+func parseHeader(line string) (p Place, ok bool) {
+	for _, header := range []string{headerPart, headerComplete, headerFormat2} {
+		if rest, found := strings.CutPrefix(line, header); found {
+			p.Complete = header == headerComplete
+			p.URL, p.ETag, ok = strings.Cut(rest, " ")
+			return p, ok
+		}
+	}
+	return p, false
+}
 
 // acquire takes the lock.
 func (f *File) acquire() error {
@@ -119,12 +136,10 @@ func (f *File) Load(context.Context) (Place, error) {
 	}
 	end := bytes.LastIndexByte(content, '\n')
 	lines := strings.Split(string(content[:max(end, 0)]), "\n")
-	first, known := strings.CutPrefix(lines[0], fileHeader)
-	url, etag, ok := strings.Cut(first, " ")
-	if !known || !ok {
+	p, ok := parseHeader(lines[0])
+	if !ok {
 		return Place{}, fmt.Errorf("%s: %w", f.path, ErrFile)
 	}
-	p := Place{URL: url, ETag: etag}
 	for i, line := range lines[1:] {
 		var d Digest
 		if n, err := hex.Decode(d[:], []byte(line)); err != nil || n != len(d) || len(line) != 2*len(d) {
@@ -146,7 +161,7 @@ func (f *File) Save(_ context.Context, p Place) error {
 		}
 	}
 	n := len(f.last.Handled)
-	further := f.complete && p.URL == f.last.URL && p.ETag == f.last.ETag && len(p.Handled) >= n && slices.Equal(p.Handled[:n], f.last.Handled)
+	further := f.complete && len(p.Handled) >= n && f.last.equal(Place{URL: p.URL, ETag: p.ETag, Handled: p.Handled[:n], Complete: p.Complete})
 	f.complete = false // until this has gone well
 	var err error
 	if further {
@@ -168,7 +183,11 @@ func (f *File) append(handled []Digest) error {
 }
 
 func (f *File) replace(p Place) error {
-	content := fmt.Appendf(nil, "%s%s %s\n", fileHeader, p.URL, strings.ReplaceAll(p.ETag, "\n", ""))
+	header := headerPart
+	if p.Complete {
+		header = headerComplete
+	}
+	content := fmt.Appendf(nil, "%s%s %s\n", header, p.URL, strings.ReplaceAll(p.ETag, "\n", ""))
 	content = appendDigests(content, p.Handled)
 	tmp := f.path + ".new"
 	if err := writeSynced(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, content); err != nil {

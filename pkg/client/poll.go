@@ -42,19 +42,36 @@ type Batch struct {
 // take; [*UnavailableError], also for an answer that did not arrive whole;
 // [ErrETag]; ctx.Err(), wrapped.
 func (c *Client) Poll(ctx context.Context, req PollRequest) (Batch, error) {
-	return c.poll(ctx, receive, req)
+	most := ""
+	if req.Max != 0 {
+		most = strconv.Itoa(req.Max)
+	}
+	p, err := c.poll(ctx, receive, req, most)
+	return p.Batch, err
 }
 
-func (c *Client) poll(ctx context.Context, op operation, req PollRequest) (b Batch, err error) {
+// polled is the answer to a poll, with what it says of the poll's own ETag.
+type polled struct {
+	Batch
+
+	// confirmed is how many messages the poll confirmed; -1: the answer does not say.
+	confirmed int
+	// known: the answer holds no messages, and repeats the poll's ETag. So does the
+	// service for an ETag of this queue.
+	known bool
+}
+
+// poll makes one request. most is the parameter max; "": none.
+func (c *Client) poll(ctx context.Context, op operation, req PollRequest, most string) (p polled, err error) {
 	spanned, span := c.startSpan(ctx, op)
-	defer func() { endSpan(ctx, span, len(b.Messages), err) }()
+	defer func() { endSpan(ctx, span, len(p.Messages), err) }()
 	query := url.Values{"format": {c.format.String()}}
 	if req.ETag != "" {
 		// Not as If-None-Match: proxies answer that themselves, with a 304.
 		query.Set("etag", req.ETag)
 	}
-	if req.Max != 0 {
-		query.Set("max", strconv.Itoa(req.Max))
+	if most != "" {
+		query.Set("max", most)
 	}
 	if req.Wait > 0 {
 		query.Set("long-polling", "true")
@@ -63,22 +80,39 @@ func (c *Client) poll(ctx context.Context, op operation, req PollRequest) (b Bat
 	header := http.Header{"Accept": {c.format.MediaType()}, "Cache-Control": {"no-store"}}
 	a, err := c.exchange(spanned, op, query, header, nil, req.Wait+pollMargin)
 	if err != nil {
-		return Batch{}, err
+		return polled{}, err
 	}
 	format, charset, err := qst.ParseMediaType(a.header.Get("Content-Type"))
 	if err != nil {
-		return Batch{}, &UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", errStrange, err)}
+		return polled{}, &UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", errStrange, err)}
 	}
 	// The service has let it in; what an answer may be is bounded by maxAnswer.
 	msgs, err := qst.Decode(format, charset, a.body, qst.NoLimits())
 	if err != nil {
-		return Batch{}, &UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", errCut, err)}
+		return polled{}, &UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("%w: %w", errCut, err)}
 	}
-	b = Batch{Messages: msgs}
-	if len(msgs) > 0 {
-		if b.ETag = a.header.Get("ETag"); b.ETag == "" {
-			return Batch{}, fmt.Errorf("%w: an answer with %d messages has none", ErrETag, len(msgs))
-		}
+	p = polled{Batch: Batch{Messages: msgs}, confirmed: -1}
+	if n, err := strconv.ParseUint(a.header.Get("QST-Confirmed"), 10, 31); err == nil {
+		p.confirmed = int(n)
 	}
-	return b, nil
+	etag := a.header.Get("ETag")
+	if len(msgs) == 0 {
+		p.known = etag != "" && sameETag(etag, req.ETag)
+		return p, nil
+	}
+	if etag == "" {
+		return polled{}, fmt.Errorf("%w: an answer with %d messages has none", ErrETag, len(msgs))
+	}
+	p.ETag = etag
+	return p, nil
+}
+
+// sameETag compares two ETags, of which a proxy may have changed the form of one.
+func sameETag(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, xOK := qst.ParseETag(a)
+	y, yOK := qst.ParseETag(b)
+	return xOK && yOK && x == y
 }

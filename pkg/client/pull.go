@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -43,6 +42,13 @@ type PullOptions struct {
 // confirms them. A body that leaves the loop (break, return, panic) has not handled
 // the message it was given. To stop after a message that was, end the context.
 //
+// The messages before it were handled, and the service is told so: a handler that fails
+// over one message does not have those before it delivered again. That is one attempt
+// of at most 5 seconds. Where it fails, or the program is killed, the next loop of the
+// same Store does it. A loop whose Store has a place begins with one message, and asks for
+// twice as many each time, up to Max: if that message ends it again, no other was
+// delivered with it.
+//
 // A message that comes again although it was handled (an answer was cut, a
 // confirmation was lost, the program was restarted) is passed over. A handler runs
 // twice for a message only if the program dies, or the Store fails, after the handler
@@ -63,8 +69,8 @@ type PullOptions struct {
 //   - what the Store returned, wrapped: [ErrInUse], say. If it could not save, the last message given was
 //     handled, and will come again.
 //
-// A loop that comes to its end, or to that of its context, tells the service of the last
-// batch if it does not know yet; after the context's end that takes at most 5 seconds.
+// A loop that comes to its end, or to that of its context, tells the service of what was
+// handled if it does not know yet; after the context's end that takes at most 5 seconds.
 func (c *Client) Pull(ctx context.Context, opts PullOptions) iter.Seq2[qst.Message, error] {
 	return func(yield func(qst.Message, error) bool) {
 		c.pull(ctx, opts, 1, func(msgs []qst.Message, err error) bool {
@@ -89,6 +95,16 @@ func (c *Client) PullBatches(ctx context.Context, opts PullOptions) iter.Seq2[[]
 func (c *Client) pull(ctx context.Context, opts PullOptions, piece int, yield func([]qst.Message, error) bool) {
 	p, err := c.newPuller(ctx, opts)
 	defer p.release()
+	if err != nil {
+		yield(nil, err)
+		return
+	}
+	inBody := false
+	defer func() {
+		if inBody { // break, return, panic
+			p.leave(ctx, once)
+		}
+	}()
 	for err == nil && !p.done() {
 		var d delivery
 		if d, err = p.next(ctx); err != nil || len(d.fresh) == 0 {
@@ -102,16 +118,21 @@ func (c *Client) pull(ctx context.Context, opts PullOptions, piece int, yield fu
 			if err = ended(ctx); err != nil {
 				break
 			}
+			inBody = true
 			if !yield(msgs, nil) {
 				return
 			}
+			inBody = false
 			if err = p.handled(ctx, &d, len(msgs)); err != nil {
 				break
 			}
 		}
 	}
-	if err == nil || ctx.Err() != nil {
-		err = cmp.Or(err, p.confirm(ctx))
+	switch {
+	case err == nil:
+		err = p.confirm(ctx)
+	case ctx.Err() != nil:
+		p.leave(ctx, c.retry.giveUp)
 	}
 	if err != nil {
 		yield(nil, err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 	"time"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
@@ -27,9 +27,12 @@ const (
 	// that is being repaired: the pauses in between add up to about ten seconds.
 	mostDeaf = 8
 
-	// confirmTimeout bounds the last request of a loop whose context has ended: the
-	// program wants to go, and nothing is lost without it.
+	// confirmTimeout bounds the last requests of a loop whose context has ended, or whose
+	// body has left it: the program wants to go, and nothing is lost without them.
 	confirmTimeout = 5 * time.Second
+
+	// once is how long insist goes on where one attempt is enough.
+	once = time.Nanosecond
 )
 
 // puller is the state of one loop.
@@ -43,6 +46,8 @@ type puller struct {
 	max       int  // messages to ask for: opts.Max, or less where answers are cut
 	given     int  // messages that were handled
 	confirmed bool // the service has answered a poll that brought place.ETag
+	settled   bool // it has said that it knows place.ETag, and has not been asked for messages since
+	mute      bool // it can't say that
 }
 
 // delivery is an answer with messages that were not handled yet.
@@ -72,6 +77,16 @@ func (c *Client) newPuller(ctx context.Context, opts PullOptions) (*puller, erro
 	if u := p.place.URL; u != "" && u != c.URL() {
 		return p, fmt.Errorf("%w: it is one in %s, not in %s", ErrPlace, u, c.URL())
 	}
+	switch n := p.partly(); {
+	case n > 0:
+		// The loop before ended in the middle of a batch. What it had handled is asked for
+		// first, by itself: so there is an ETag for it, and it is confirmed.
+		p.max = min(n, p.opts.Max)
+	case p.place.URL != "":
+		// The next message may be what it ended with. That one is tried alone: if it ends
+		// this loop too, no other was delivered with it.
+		p.max = 1
+	}
 	return p, nil
 }
 
@@ -91,7 +106,7 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 	}
 	idle, deaf := 0, 0 // answers in a row that came at once and brought us no further; that ignored our ETag
 	for {
-		var b Batch
+		var b polled
 		var began time.Time
 		err := p.c.insist(ctx, "poll", giveUp, func() (err error) {
 			began = time.Now()
@@ -101,7 +116,20 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 		if err != nil {
 			return delivery{}, err
 		}
-		d := p.sift(b)
+		d := p.sift(b.Batch)
+		if len(d.known) > 0 && p.place.Complete {
+			// They are equal to messages that the poll confirmed. Either that was not heard
+			// and they are those again, or it was and they are new.
+			switch heard, err := p.heard(ctx, giveUp, b); {
+			case err != nil:
+				return delivery{}, err
+			case heard:
+				d = delivery{fresh: b.Messages, etag: b.ETag}
+			case p.settled:
+				continue // now what comes is new
+			}
+		}
+		p.settled = false
 		if len(d.fresh) > 0 || len(b.Messages) == 0 && p.opts.UntilEmpty {
 			return d, nil
 		}
@@ -110,7 +138,11 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 			// service may not hear of it.
 			if b.ETag != p.place.ETag {
 				idle, deaf = 0, 0
-				if err := p.save(ctx, Place{URL: p.c.URL(), ETag: b.ETag, Handled: p.place.Handled}); err != nil {
+				if p.partly() == len(d.known) {
+					// The next one is what the loop before ended with, maybe not by its will.
+					p.max = 1
+				}
+				if err := p.save(ctx, p.passed(d)); err != nil {
 					return delivery{}, err
 				}
 				continue
@@ -132,7 +164,7 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 
 // poll makes one poll. After one that failed it asks for half as many messages: a
 // connection that is cut after some time or some bytes still lets a few through.
-func (p *puller) poll(ctx context.Context) (Batch, error) {
+func (p *puller) poll(ctx context.Context) (polled, error) {
 	req := PollRequest{ETag: p.place.ETag, Max: p.max}
 	if p.opts.Limit > 0 {
 		req.Max = min(req.Max, p.opts.Limit-p.given)
@@ -140,8 +172,9 @@ func (p *puller) poll(ctx context.Context) (Batch, error) {
 	if !p.opts.UntilEmpty {
 		req.Wait = p.c.wait
 	}
-	b, err := p.c.Poll(ctx, req)
+	b, err := p.c.poll(ctx, receive, req, strconv.Itoa(req.Max))
 	if err != nil {
+		p.settled = false
 		p.max = max(p.max/2, 1)
 		return b, err
 	}
@@ -182,40 +215,21 @@ func (p *puller) handled(ctx context.Context, d *delivery, n int) error {
 	p.given += n
 	place := Place{URL: p.c.URL(), ETag: p.place.ETag, Handled: d.known}
 	if len(d.fresh) == 0 {
-		place.ETag = d.etag
+		place.ETag, place.Complete = d.etag, true
 	}
 	return p.save(ctx, place)
 }
 
 func (p *puller) save(ctx context.Context, place Place) error {
-	if place.ETag == p.place.ETag && slices.Equal(place.Handled, p.place.Handled) {
+	if place.equal(p.place) {
 		return nil
 	}
 	if err := p.opts.Store.Save(context.WithoutCancel(ctx), place); err != nil {
 		return fmt.Errorf("saving the place in the queue: %w", err)
 	}
-	p.confirmed = p.confirmed && place.ETag == p.place.ETag
+	if place.ETag != p.place.ETag {
+		p.confirmed, p.settled = false, false
+	}
 	p.place = place
-	return nil
-}
-
-// confirm tells the service of the last batch, if it does not know yet. The service
-// delivers a message with its answer, and will do so again: nobody confirms it.
-func (p *puller) confirm(ctx context.Context) error {
-	if p.confirmed {
-		return nil
-	}
-	if ctx.Err() != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
-		defer cancel()
-	}
-	err := p.c.insist(ctx, "confirm", p.c.retry.giveUp, func() error {
-		_, err := p.c.poll(ctx, settle, PollRequest{ETag: p.place.ETag, Max: 1})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("the last messages were handled, but not confirmed: %w", err)
-	}
 	return nil
 }

@@ -17,11 +17,22 @@ type Place struct {
 	ETag string
 
 	// Handled are the messages that were handled and that the service may deliver
-	// once more nevertheless: those of the batch in hand, of which no ETag can tell
-	// the service, as an ETag stands for a whole batch; and those of the batch that
-	// ETag stands for, until the service is known to have heard of it. So they
-	// are never more than the messages of an answer or two.
+	// once more nevertheless. They are those of the batch that ETag stands for, until
+	// the service is known to have heard of it; or, from the next batch on, those of
+	// that one, of which no ETag can tell the service, as an ETag stands for a whole
+	// batch. So they are never more than the messages of an answer or two.
 	Handled []Digest
+
+	// Complete: Handled are those of the batch that ETag stands for. Once the service
+	// knows that ETag they can't come again, and a message that is equal to one of them
+	// is a new one. A Store that does not keep this loads false, and such a message is
+	// passed over.
+	Complete bool
+}
+
+// equal reports whether two places are the same.
+func (p Place) equal(other Place) bool {
+	return p.URL == other.URL && p.ETag == other.ETag && p.Complete == other.Complete && slices.Equal(p.Handled, other.Handled)
 }
 
 // Digest identifies a message by all that is in it; see [qst.Message.Digest].

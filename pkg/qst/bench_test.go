@@ -62,6 +62,40 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkBatch is all that the codec does for a batch from push to pull.
+func BenchmarkBatch(b *testing.B) {
+	for _, f := range []Format{JSON, XML} {
+		b.Run(f.String(), func(b *testing.B) {
+			body := Append(nil, f, benchBatch(b))
+			var arena, answer []byte
+			forms := make([]string, 0, 100)
+			b.ReportAllocs()
+			for b.Loop() {
+				msgs, err := Decode(f, "", body, Limits{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				arena, forms = arena[:0], forms[:0]
+				ends := make([]int, 0, 100)
+				for i := range msgs {
+					msgs[i].Digest()
+					arena = msgs[i].AppendCanonical(arena)
+					ends = append(ends, len(arena))
+				}
+				all, start := string(arena), 0
+				for _, end := range ends {
+					forms = append(forms, all[start:end])
+					start = end
+				}
+				if answer, err = AppendFromCanonical(answer[:0], f, forms); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perMessage(b, 100)
+		})
+	}
+}
+
 func BenchmarkDecodeCanonical(b *testing.B) {
 	msgs := benchBatch(b)
 	body := msgs[0].AppendCanonical(nil)
@@ -71,6 +105,42 @@ func BenchmarkDecodeCanonical(b *testing.B) {
 		if _, err := DecodeCanonical(body); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkAppendCanonical(b *testing.B) {
+	msgs := benchBatch(b)
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = buf[:0]
+		for i := range msgs {
+			buf = msgs[i].AppendCanonical(buf)
+		}
+	}
+	perMessage(b, len(msgs))
+}
+
+func BenchmarkAppendFromCanonical(b *testing.B) {
+	for _, f := range []Format{JSON, XML} {
+		b.Run(f.String(), func(b *testing.B) {
+			forms := canonicalForms(benchBatch(b))
+			buf, _ := AppendFromCanonical(nil, f, forms)
+			b.SetBytes(int64(len(buf)))
+			b.ReportAllocs()
+			for b.Loop() {
+				buf, _ = AppendFromCanonical(buf[:0], f, forms)
+			}
+			perMessage(b, len(forms))
+		})
+	}
+}
+
+func BenchmarkCanonicalID(b *testing.B) {
+	c := canonicalForms(benchBatch(b))[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		CanonicalID(c)
 	}
 }
 

@@ -17,15 +17,34 @@ import (
 // the order of properties of different names does not matter. An empty array, of
 // which XML can't tell, is not covered.
 func (m *Message) Digest() [16]byte {
-	var space [1024]byte
+	// Both stay on the stack, whatever the message's size, because add is called only
+	// from here.
+	h := sha256.New()
+	var space [512]byte
 	b := space[:0]
+	// add adds a text so that no two lists of texts look alike: with its tag and its
+	// length.
+	add := func(tag byte, s string) {
+		if cap(b)-len(b) < 1+binary.MaxVarintLen64 {
+			h.Write(b)
+			b = b[:0]
+		}
+		b = append(b, tag)
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		for len(s) > cap(b)-len(b) {
+			n := cap(b) - len(b)
+			h.Write(append(b, s[:n]...))
+			b, s = b[:0], s[n:]
+		}
+		b = append(b, s...)
+	}
 	for i := range fieldNames {
 		if m.hasIndex(i) {
-			b = appendDigestText(b, byte(i), *m.field(i))
+			add(byte(i), *m.field(i))
 		}
 	}
 	byName := func(a, b *Property) int { return cmp.Compare(a.Name, b.Name) }
-	var few [8]*Property
+	var few [64]*Property // as many as a message may have by default
 	ps := few[:0]
 	for i := range m.Properties {
 		ps = append(ps, &m.Properties[i])
@@ -33,11 +52,13 @@ func (m *Message) Digest() [16]byte {
 	slices.SortStableFunc(ps, byName)
 	for _, p := range ps {
 		for i := range p.Values {
-			b = appendDigestText(b, digestName, p.Name)
-			b = appendDigestText(b, digestValue, p.Values[i].Text)
+			add(digestName, p.Name)
+			add(digestValue, p.Values[i].Text)
 		}
 	}
-	sum := sha256.Sum256(b)
+	h.Write(b)
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
 	return [16]byte(sum[:16])
 }
 
@@ -46,11 +67,3 @@ const (
 	digestName  = 0x10
 	digestValue = 0x11
 )
-
-// appendDigestText appends a text so that no two lists of texts look alike:
-// with its tag and its length.
-func appendDigestText(b []byte, tag byte, s string) []byte {
-	b = append(b, tag)
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
-}

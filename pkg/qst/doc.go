@@ -16,7 +16,8 @@
 //     character and becomes U+FFFD as soon as it is read.
 //
 // A third form, the canonical one, loses nothing and is what the service
-// stores ([Message.AppendCanonical]).
+// stores ([Message.AppendCanonical]). A batch in JSON or XML is made from it without
+// making messages ([AppendFromCanonical]).
 //
 // Decoders are strict, and their errors say what is wrong with which message,
 // in words for the one who wrote it ([Error]). They are safe with hostile

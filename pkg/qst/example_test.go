@@ -82,3 +82,20 @@ func ExampleAppendResult() {
 	fmt.Printf("%s\n", qst.AppendResult(nil, qst.XML, qst.Result{Accepted: 2, Duplicates: 1}))
 	// Output: <result accepted="2" duplicates="1"/>
 }
+
+func ExampleAppendFromCanonical() {
+	msgs := []qst.Message{{ID: "1", To: "sms://1", Body: "<3"}, {ID: "2", Properties: []qst.Property{
+		{Name: "tag", Values: []qst.Value{{Text: "a"}}}, {Name: "tag", Values: []qst.Value{{Text: "b"}}},
+	}}}
+	var stored []string
+	for i := range msgs {
+		stored = append(stored, string(msgs[i].AppendCanonical(nil)))
+	}
+	for _, f := range []qst.Format{qst.JSON, qst.XML} {
+		batch, err := qst.AppendFromCanonical(nil, f, stored)
+		fmt.Printf("%s %v\n", batch, err)
+	}
+	// Output:
+	// [{"id":"1","to":"sms://1","body":"<3"},{"id":"2","tag":["a","b"]}] <nil>
+	// <messages><message id="1" to="sms://1"><body>&lt;3</body></message><message id="2"><property name="tag" value="a"/><property name="tag" value="b"/></message></messages> <nil>
+}

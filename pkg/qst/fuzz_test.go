@@ -109,6 +109,29 @@ func FuzzDecodeCanonical(f *testing.F) {
 	})
 }
 
+func FuzzAppendFromCanonical(f *testing.F) {
+	g := newGenerator(f, 13)
+	for range 20 {
+		for _, format := range []Format{XML, JSON} {
+			a, b := g.message(format), g.message(format)
+			f.Add(string(a.AppendCanonical(nil)), string(b.AppendCanonical(nil)))
+		}
+	}
+	for _, c := range []string{"", "{}", "{} ", `{"a":1,"a":1} `, `{"a":[],"a":null}`, `{"to":"1","to":"1"}`, "[]", "{\"\xff\":1}", `{"p":"\u000a\ud800"}`, "{\"p\":\"\uFFFE\"}"} {
+		f.Add(c, `{"to":"1"}`)
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		checkFromCanonical(t, []string{a, b})
+		if m, err := DecodeCanonical([]byte(a)); err == nil {
+			forms := canonicalForms([]Message{m, m})
+			checkFromCanonical(t, forms)
+			if got := CanonicalID(forms[1]); got != m.ID {
+				t.Errorf("id of %s: %q", forms[1], got)
+			}
+		}
+	})
+}
+
 func FuzzDecodeResult(f *testing.F) {
 	for _, body := range []string{
 		`{"accepted":2,"duplicates":1}`, `{"duplicates":0,"accepted":0,"x":[1]}`, `{"accepted":-1,"duplicates":1e3}`, `[]`, ``,

@@ -13,7 +13,8 @@ var utf8BOM = []byte("\uFEFF")
 // It never recurses: the protocol's values are at most arrays of scalars, and
 // whatever is deeper is refused where it begins.
 func decodeJSON(body []byte, l Limits) ([]Message, error) {
-	d := newJSONDecoder(body)
+	var d jsonDecoder
+	d.init(body)
 	d.limits = l
 	d.space()
 	if d.pos == len(d.data) && d.cut == "" {
@@ -39,46 +40,23 @@ func decodeJSON(body []byte, l Limits) ([]Message, error) {
 	return msgs, nil
 }
 
-// DecodeCanonical is the inverse of [Message.AppendCanonical]. It enforces no
-// limits, and it accepts what [Decode] refuses for good reasons but the
-// canonical form needs or an older release may have stored: a property's name
-// that comes again, a message without any of from, to, subject and body.
-//
-// It is meant for a store's own content, but does not rely on it: whatever is
-// no canonical form is an error, ErrMalformed.
-func DecodeCanonical(b []byte) (Message, error) {
-	d := newJSONDecoder(b)
-	d.limits = NoLimits()
-	d.canonical = true
-	d.space()
-	var m Message
-	if err := d.object(&m); err != nil {
-		return Message{}, err
-	}
-	if err := d.end(); err != nil {
-		return Message{}, err
-	}
-	return m, nil
-}
-
 type jsonDecoder struct {
 	scanner
 	canonical bool // names of properties may repeat
 
 	// Of the current message:
 	seen   Fields              // fields whose key was there, null or not
-	empty  int                 // properties that are empty arrays
 	absent map[string]struct{} // names of properties that are null; rare
 }
 
-func newJSONDecoder(body []byte) *jsonDecoder {
-	d := new(jsonDecoder)
+// init makes d ready to decode body. (A function that returns a decoder would
+// put it on the heap.)
+func (d *jsonDecoder) init(body []byte) {
 	d.data = bytes.TrimPrefix(body, utf8BOM)
 	if n := validUTF8(d.data); n < len(d.data) {
 		d.data = d.data[:n]
 		d.cut = "invalid UTF-8"
 	}
-	return d
 }
 
 // validUTF8 returns the length of the longest prefix of b that is valid UTF-8.
@@ -138,7 +116,7 @@ func (d *jsonDecoder) appendMessage(msgs []Message) ([]Message, error) {
 	if err := d.beginMessage(); err != nil {
 		return nil, err
 	}
-	msgs = append(msgs, Message{})
+	msgs = d.addMessage(msgs)
 	m := &msgs[len(msgs)-1]
 	if err := d.object(m); err != nil {
 		return nil, err
@@ -151,7 +129,7 @@ func (d *jsonDecoder) appendMessage(msgs []Message) ([]Message, error) {
 
 // object decodes the members of a message.
 func (d *jsonDecoder) object(m *Message) error {
-	d.seen, d.empty, d.absent = 0, 0, nil
+	d.seen, d.absent = 0, nil
 	if d.peek() != '{' {
 		if what := d.valueType(); what != "" && d.message > 0 {
 			return d.refuse("is %s, not an object", what)
@@ -245,7 +223,7 @@ func (d *jsonDecoder) property(m *Message, name string) error {
 		return d.refuse("key %s appears twice", quote(name))
 	}
 	p := Property{Name: name}
-	first := len(d.values)
+	d.room.beginProperty()
 	switch d.peek() {
 	case 'n':
 		if err := d.literal("null"); err != nil {
@@ -258,12 +236,12 @@ func (d *jsonDecoder) property(m *Message, name string) error {
 		return nil
 	case '[':
 		p.Array = true
+		before := d.count
 		if err := d.array(name); err != nil {
 			return err
 		}
-		if len(d.values) == first {
-			d.empty++
-			if err := d.checkCount(len(d.values) + d.empty); err != nil {
+		if d.count == before {
+			if err := d.countValue(); err != nil {
 				return err
 			}
 		}
@@ -277,8 +255,7 @@ func (d *jsonDecoder) property(m *Message, name string) error {
 	if err := d.checkName(name); err != nil {
 		return err
 	}
-	p.Values = d.lastValues(first)
-	addProperty(m, p)
+	d.room.addProperty(m, p)
 	return nil
 }
 
@@ -294,7 +271,7 @@ func (d *jsonDecoder) known(m *Message, name string) bool {
 	return ok
 }
 
-// array decodes a property's array into d.values.
+// array decodes a property's array.
 func (d *jsonDecoder) array(name string) error {
 	d.pos++ // [
 	d.space()
@@ -328,7 +305,7 @@ func (d *jsonDecoder) array(name string) error {
 	}
 }
 
-// scalar decodes a string, number or boolean into d.values.
+// scalar decodes a string, number or boolean.
 func (d *jsonDecoder) scalar(name string) error {
 	start := d.pos
 	switch c := d.peek(); {
@@ -337,12 +314,12 @@ func (d *jsonDecoder) scalar(name string) error {
 		if err != nil {
 			return err
 		}
-		return d.addValue(String, text, d.empty)
+		return d.addValue(String, text)
 	case c == '-' || '0' <= c && c <= '9':
 		if err := d.number(); err != nil {
 			return err
 		}
-		return d.addValue(Number, d.data[start:d.pos], d.empty)
+		return d.addValue(Number, d.data[start:d.pos])
 	case c == 't' || c == 'f':
 		word := "true"
 		if c == 'f' {
@@ -351,7 +328,7 @@ func (d *jsonDecoder) scalar(name string) error {
 		if err := d.literal(word); err != nil {
 			return err
 		}
-		return d.addValue(Bool, d.data[start:d.pos], d.empty)
+		return d.addValue(Bool, d.data[start:d.pos])
 	}
 	return d.fail("expected a value for property %s, found %s", quote(name), d.found())
 }

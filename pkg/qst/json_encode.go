@@ -19,26 +19,17 @@ func AppendJSON(dst []byte, msgs []Message) []byte {
 	return append(dst, ']')
 }
 
-// AppendCanonical appends the message's canonical form: one JSON object as
-// [AppendJSON] writes it, but with properties of the same name apart, each in
-// its place, so that XML comes out as it went in. It is what the service
-// stores, and what Limits.MaxMessageBytes counts.
-//
-// [DecodeCanonical] is its inverse; a JSON parser that takes the last of
-// several values for a key would lose some.
-func (m *Message) AppendCanonical(dst []byte) []byte {
-	return m.appendObject(dst, false)
-}
-
 // appendObject appends a JSON object, with properties of the same name merged
 // or not.
 func (m *Message) appendObject(dst []byte, merge bool) []byte {
 	start := len(dst)
 	dst = append(dst, '{')
-	for i, name := range fieldNames {
+	for i := range fieldNames {
 		if m.hasIndex(i) {
-			dst = appendKey(dst, start, name)
-			dst = appendString(dst, *m.field(i))
+			dst = appendComma(dst, start)
+			dst = append(dst, keys[i]...)
+			dst = appendEscaped(dst, *m.field(i))
+			dst = append(dst, '"')
 		}
 	}
 	for i := range m.Properties {
@@ -88,13 +79,22 @@ func propertyNamed(ps []Property, name string) int {
 // Property is what it says itself.
 func (p *Property) isArray() bool { return p.Array || len(p.Values) != 1 }
 
+// keys are the keys of fields, up to where the text begins.
+var keys = [...]string{`"id":"`, `"from":"`, `"to":"`, `"when":"`, `"subject":"`, `"body":"`}
+
 // appendKey appends a key of the object that begins at index start.
 func appendKey(dst []byte, start int, name string) []byte {
-	if len(dst) > start+1 {
-		dst = append(dst, ',')
-	}
-	dst = appendString(dst, name)
+	dst = appendString(appendComma(dst, start), name)
 	return append(dst, ':')
+}
+
+// appendComma appends the comma before a key, unless it is the first of the object
+// that begins at index start.
+func appendComma(dst []byte, start int) []byte {
+	if len(dst) > start+1 {
+		return append(dst, ',')
+	}
+	return dst
 }
 
 // appendValues appends the property's values with commas between them, in
@@ -168,34 +168,33 @@ func isNumber(s string) bool {
 	return s == ""
 }
 
-// appendString appends s as a JSON string. It escapes what JSON requires and
-// nothing else.
+// appendString appends s as a JSON string.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				dst = append(dst, s[start:i]...)
-				dst = append(dst, "\uFFFD"...)
-				start = i + 1
+	dst = appendEscaped(dst, s)
+	return append(dst, '"')
+}
+
+// appendEscaped appends the text of a JSON string. It escapes what JSON requires and
+// nothing else.
+func appendEscaped(dst []byte, s string) []byte {
+	stop := atNonASCII
+	for start := 0; ; start++ {
+		i := skipJSON(s, start, stop)
+		if i < len(s) && s[i] >= utf8.RuneSelf {
+			if !utf8.ValidString(s[i:]) {
+				s = string([]rune(s)) // has U+FFFD for each byte that is not UTF-8
 			}
-			i += size
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
+			stop = atNothingMore
+			i = skipJSON(s, i, stop)
 		}
 		dst = append(dst, s[start:i]...)
-		dst = appendEscape(dst, c)
-		i++
+		if i == len(s) {
+			return dst
+		}
+		dst = appendEscape(dst, s[i])
 		start = i
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
 }
 
 // appendEscape appends the shortest escape sequence of c.

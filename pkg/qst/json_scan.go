@@ -78,20 +78,13 @@ func (d *jsonDecoder) digits() error {
 	return nil
 }
 
-// jsonSpecial are the characters that can't stand for themselves in a string.
-var jsonSpecial = newByteSet("\"\\" + controls)
-
-// controls are the characters below the space.
-const controls = "\x00\x01\x02\x03\x04\x05\x06\x07\b\t\n\v\f\r\x0e\x0f" +
-	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"
-
 // str decodes the string at pos. The result is valid until the next call.
 func (d *jsonDecoder) str() ([]byte, error) {
 	d.pos++ // "
 	start := d.pos
 	escaped := false
 	for d.pos < len(d.data) {
-		d.pos = skip(d.data, d.pos, &jsonSpecial)
+		d.pos = skipJSON(d.data, d.pos, atNothingMore)
 		switch c := d.peek(); {
 		case d.pos == len(d.data):
 			// The string does not end.

@@ -117,7 +117,8 @@ func decodeXMLResult(body []byte) (Result, error) {
 // decodeJSONResult reads the object as if it were a message whose properties
 // are the result's numbers.
 func decodeJSONResult(body []byte) (Result, error) {
-	d := newJSONDecoder(body)
+	var d jsonDecoder
+	d.init(body)
 	d.limits = Limits{}.orDefault()
 	d.space()
 	var m Message

@@ -24,9 +24,11 @@ type scanner struct {
 	buf     []byte          // scratch for texts with escapes
 	texts   strings.Builder // see own
 
+	room room
+
 	// Of the current message:
-	size   int     // bytes of its names and texts, a lower bound of its canonical form
-	values []Value // backs the Values of its properties
+	size  int // bytes of its names and texts, a lower bound of its canonical form
+	count int // values of its properties, and properties that are empty arrays
 }
 
 // fail returns the error of a malformed document, with its line and column.
@@ -64,27 +66,9 @@ func (s *scanner) space() {
 	}
 }
 
-// byteSet is a set of bytes.
-type byteSet [256]bool
-
-func newByteSet(members string) byteSet {
-	var set byteSet
-	for i := range len(members) {
-		set[members[i]] = true
-	}
-	return set
+func isSpace(c byte) bool {
+	return c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r') // most are above
 }
-
-// skip returns the index of the first byte of data that is in set, from index i on;
-// len(data) if there is none. Decoding spends much of its time here.
-func skip(data []byte, i int, set *byteSet) int {
-	for i < len(data) && !set[data[i]] {
-		i++
-	}
-	return i
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 // peek returns the byte at pos, 0 at the end of the document.
 func (s *scanner) peek() byte {
@@ -114,8 +98,8 @@ func (s *scanner) beginMessage() error {
 		return errorf(ErrTooLarge, 0, "the batch has more than %d messages", s.limits.MaxMessages)
 	}
 	s.message++
-	s.size = 0
-	s.values = nil
+	s.size, s.count = 0, 0
+	s.room.beginMessage()
 	return nil
 }
 
@@ -172,45 +156,21 @@ func (s *scanner) checkName(name string) error {
 	return s.grow(len(name))
 }
 
-// addValue adds a value to the message's values. used is how many properties
-// count without having a value: empty arrays.
-func (s *scanner) addValue(kind Kind, text []byte, used int) error {
-	if err := s.checkCount(len(s.values) + used + 1); err != nil {
+// addValue adds a value to the current property.
+func (s *scanner) addValue(kind Kind, text []byte) error {
+	if err := s.countValue(); err != nil {
 		return err
 	}
-	if s.values == nil {
-		s.values = make([]Value, 0, usualProperties)
-	}
-	s.values = append(s.values, Value{Kind: kind, Text: s.own(text)})
+	s.room.addValue(Value{Kind: kind, Text: s.own(text)})
 	return s.grow(len(text))
 }
 
-// usualProperties is how many properties a message gets room for with its
-// first one. Few have more.
-const usualProperties = 4
-
-// addProperty adds a property to the message.
-func addProperty(m *Message, p Property) {
-	if m.Properties == nil {
-		m.Properties = make([]Property, 0, usualProperties)
-	}
-	m.Properties = append(m.Properties, p)
-}
-
-func (s *scanner) checkCount(n int) error {
-	if n > s.limits.MaxProperties {
+// countValue counts a value, or an empty array, of the message.
+func (s *scanner) countValue() error {
+	if s.count++; s.count > s.limits.MaxProperties {
 		return errorf(ErrTooLarge, s.message, "has more than %d property values", s.limits.MaxProperties)
 	}
 	return nil
-}
-
-// lastValues returns the message's values from the n-th on. Appending to the
-// result does not touch what the message adds after it.
-func (s *scanner) lastValues(n int) []Value {
-	if n == len(s.values) {
-		return nil
-	}
-	return s.values[n:len(s.values):len(s.values)]
 }
 
 // endMessage checks the rules for a message as a whole.
@@ -222,7 +182,7 @@ func (s *scanner) endMessage(m *Message) error {
 	// takes more than the six of \u0000, and around every value there are at
 	// most 16 more: a field's name, quotes, colon, comma, brackets.
 	const perText, perByte = 16, 6
-	upper := perText*(len(fieldNames)+2*len(m.Properties)+len(s.values)+1) + perByte*s.size
+	upper := perText*(len(fieldNames)+2*len(m.Properties)+s.count+1) + perByte*s.size
 	if upper <= s.limits.MaxMessageBytes {
 		return nil
 	}

@@ -137,7 +137,7 @@ func (d *xmlDecoder) batch() ([]Message, error) {
 		if err := d.beginMessage(); err != nil {
 			return nil, err
 		}
-		msgs = append(msgs, Message{})
+		msgs = d.addMessage(msgs)
 		m := &msgs[len(msgs)-1]
 		if err := d.decodeMessage(m); err != nil {
 			return nil, err
@@ -186,16 +186,16 @@ func (d *xmlDecoder) decodeMessage(m *Message) error {
 		if closing {
 			return d.checkEndTag(name, "message")
 		}
-		switch element := string(name); {
-		case element == "property":
+		switch {
+		case string(name) == "property":
 			err = d.property(m)
-		case element == "text" && d.version1:
-			err = d.textField(m, indexBody, element, &seen)
-		case element == "subject" && !d.version1:
-			err = d.textField(m, indexSubject, element, &seen)
-		case element == "body" && !d.version1:
-			err = d.textField(m, indexBody, element, &seen)
-		case element == "text":
+		case string(name) == "text" && d.version1:
+			err = d.textField(m, indexBody, "text", &seen)
+		case string(name) == "subject" && !d.version1:
+			err = d.textField(m, indexSubject, "subject", &seen)
+		case string(name) == "body" && !d.version1:
+			err = d.textField(m, indexBody, "body", &seen)
+		case string(name) == "text":
 			err = d.refuse("<message> has no element \"text\": QSTv2 calls this body")
 		default:
 			err = d.refuse("<message> has no element %s", quote(name))
@@ -233,7 +233,7 @@ func (d *xmlDecoder) textField(m *Message, i int, tag string, seen *Fields) erro
 func (d *xmlDecoder) property(m *Message) error {
 	var name string
 	var hasName, hasValue bool
-	first := len(d.values)
+	d.room.beginProperty()
 attributes:
 	for {
 		attr, end, err := d.attribute("property")
@@ -266,7 +266,7 @@ attributes:
 				return err
 			}
 			hasValue = true
-			if err := d.addValue(String, value, 0); err != nil {
+			if err := d.addValue(String, value); err != nil {
 				return err
 			}
 		case string(attr) == "name", string(attr) == "value":
@@ -281,7 +281,7 @@ attributes:
 	if !hasValue {
 		return d.refuse("property %s lacks its attribute \"value\"", quote(name))
 	}
-	addProperty(m, Property{Name: name, Values: d.lastValues(first)})
+	d.room.addProperty(m, Property{Name: name})
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package qst
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // AppendXML appends a batch as an XML document without a declaration, in
 // UTF-8: <messages> with its <message> elements, <messages/> for an empty one.
@@ -101,25 +104,32 @@ func newEscapes(more string) *escapes {
 
 // appendText appends s with its characters escaped.
 func appendText(dst []byte, s string, e *escapes) []byte {
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if esc := e[c]; esc != "" {
-				dst = append(dst, s[start:i]...)
-				dst = append(dst, esc...)
-				start = i + 1
-			}
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 || r == 0xFFFE || r == 0xFFFF {
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, "\uFFFD"...)
-			start = i + size
-		}
-		i += size
+	if !utf8.ValidString(s) {
+		s = string([]rune(s)) // has U+FFFD for each byte that is not UTF-8
 	}
-	return append(dst, s[start:]...)
+	if hasNonXML(s) {
+		s = nonXML.Replace(s)
+	}
+	for start := 0; ; start++ {
+		i, _ := skipMarkup(s, start)
+		dst = append(dst, s[start:i]...)
+		if i == len(s) {
+			return dst
+		}
+		if esc := e[s[i]]; esc != "" {
+			dst = append(dst, esc...)
+		} else {
+			dst = append(dst, s[i])
+		}
+		start = i
+	}
 }
+
+// hasNonXML reports whether s, which is valid UTF-8, has a character beyond ASCII that
+// XML does not allow. Few texts have one that begins like those two.
+func hasNonXML(s string) bool {
+	return strings.IndexByte(s, "\uFFFE"[0]) >= 0 && (strings.Contains(s, "\uFFFE") || strings.Contains(s, "\uFFFF"))
+}
+
+// nonXML replaces what hasNonXML tells of.
+var nonXML = strings.NewReplacer("\uFFFE", "\uFFFD", "\uFFFF", "\uFFFD")

@@ -16,6 +16,10 @@ const (
 func (d *xmlDecoder) next() (name []byte, closing bool, err error) {
 	for {
 		d.space()
+		if i := d.pos + 1; i < len(d.data) && d.data[d.pos] == '<' && isLower(d.data[i]) {
+			d.pos = i
+			return d.name(), false, nil // the usual, before what is rare
+		}
 		switch {
 		case d.hasPrefix("<!--"):
 			err = d.comment()
@@ -99,13 +103,6 @@ func (d *xmlDecoder) attribute(tag string) (name []byte, end attributeEnd, err e
 	return name, attributeFound, nil
 }
 
-// The characters that may not stand for themselves in text and in attribute
-// values.
-var (
-	textSpecial      = newByteSet("<&\r]")
-	attributeSpecial = newByteSet("<&\r\"'")
-)
-
 // attributeValue reads = and the value of an attribute whose name was just
 // read. The result is valid until the next call of this or of text.
 func (d *xmlDecoder) attributeValue() ([]byte, error) {
@@ -122,7 +119,7 @@ func (d *xmlDecoder) attributeValue() ([]byte, error) {
 	d.pos++
 	t := d.beginText()
 	for {
-		d.pos = skip(d.data, d.pos, &attributeSpecial)
+		d.pos = skipXML(d.data, d.pos, quotation)
 		if d.pos == len(d.data) {
 			return nil, d.fail("an attribute's value does not end")
 		}
@@ -133,12 +130,10 @@ func (d *xmlDecoder) attributeValue() ([]byte, error) {
 			return value, nil
 		case '<':
 			return nil, d.fail("< inside an attribute's value; it is written &lt; there")
-		case '&', '\r':
+		default: // & or a carriage return
 			if err := t.special(d, c); err != nil {
 				return nil, err
 			}
-		default: // the other quotation mark
-			d.pos++
 		}
 	}
 }
@@ -149,7 +144,7 @@ func (d *xmlDecoder) attributeValue() ([]byte, error) {
 func (d *xmlDecoder) text(tag string) ([]byte, error) {
 	t := d.beginText()
 	for {
-		d.pos = skip(d.data, d.pos, &textSpecial)
+		d.pos = skipXML(d.data, d.pos, ']')
 		if d.pos == len(d.data) {
 			return nil, d.fail("<%s> does not end", tag)
 		}

@@ -19,6 +19,14 @@ func main() {
 }
 
 func run() error {
+	// First of all: by it the chart is rendered for the others.
+	schema, err := chart.Schema()
+	if err != nil {
+		return err
+	}
+	if err := write(chart.SchemaFile, schema); err != nil {
+		return err
+	}
 	files, err := chart.Generated()
 	if err != nil {
 		return err
@@ -33,9 +41,13 @@ func run() error {
 		}
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(chart.Root, name), []byte(text), 0o644); err != nil {
+		if err := write(name, text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func write(name, text string) error {
+	return os.WriteFile(filepath.Join(chart.Root, name), []byte(text), 0o644)
 }

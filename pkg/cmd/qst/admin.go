@@ -68,8 +68,13 @@ func (a *app) admin() (*adminClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.adminOf(s)
+}
+
+// adminOf returns a client of the admin API that s names.
+func (a *app) adminOf(s settings) (*adminClient, error) {
 	if s.AdminURL == "" {
-		return nil, usagef("the profile has no admin-url")
+		return nil, usagef("%s has no admin-url", s.source)
 	}
 	u, err := url.Parse(s.AdminURL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
@@ -85,8 +90,12 @@ func (a *app) admin() (*adminClient, error) {
 		return nil, usagef("the admin API's token is missing: QSTC_ADMIN_TOKEN, --token-file or the profile's admin-token-file")
 	}
 	base := strings.TrimSuffix(strings.TrimSuffix(u.String(), "/"), adminPrefix)
+	limit := adminTimeout
+	if a.timeoutSet && a.timeout > 0 {
+		limit = min(limit, a.timeout)
+	}
 	return &adminClient{base: base, token: token, http: &http.Client{
-		Timeout:       adminTimeout,
+		Timeout:       limit,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }

@@ -40,6 +40,22 @@ func (e *edit) flags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("set", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
+// misspelt refuses names of settings that look like those of others. One that is like
+// none may be a newer service's.
+func (e *edit) misspelt() error {
+	names := slices.Clone(e.unset)
+	for _, setting := range e.set {
+		name, _, _ := strings.Cut(setting, "=")
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if near := didYouMean(name, channelSettings); near != "" && !slices.Contains(channelSettings, name) {
+			return usagef("there is no setting %q%s", name, near)
+		}
+	}
+	return nil
+}
+
 // apply makes the changes to ch.
 func (e *edit) apply(ch *adminChannel) error {
 	if e.noted {
@@ -54,7 +70,7 @@ func (e *edit) apply(ch *adminChannel) error {
 	for _, label := range e.labels {
 		name, value, ok := strings.Cut(label, "=")
 		if !ok {
-			return usagef("--label %s: not name=value", label)
+			return usagef("--label %q is not name=value", label)
 		}
 		ch.Labels[name] = value
 	}
@@ -67,7 +83,7 @@ func (e *edit) apply(ch *adminChannel) error {
 	for _, setting := range e.set {
 		name, value, ok := strings.Cut(setting, "=")
 		if !ok || value == "" {
-			return usagef("--set %s: not name=value", setting)
+			return usagef("--set %q is not name=value", setting)
 		}
 		ch.Settings[name] = settingValue(name, value)
 	}
@@ -93,6 +109,9 @@ func (a *app) channelsCreateCommand() *cobra.Command {
 		Example: `  qst admin channels create phone-1 --note 'Nokia, north office' --label site=north --set retention=72h`,
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {
+			if err := e.misspelt(); err != nil {
+				return err
+			}
 			ch := adminChannel{Note: e.note}
 			if err := e.apply(&ch); err != nil {
 				return err
@@ -127,6 +146,9 @@ revision that you looked at (see show); else the exit code is 6.`,
 		e.noted = cmd.Flags().Changed("note")
 		if !e.noted && len(e.labels)+len(e.set)+len(e.unlabel)+len(e.unset) == 0 {
 			return usagef("nothing to change: give --note, --label, --unlabel, --set or --unset")
+		}
+		if err := e.misspelt(); err != nil {
+			return err
 		}
 		return a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {
 			return a.changeChannel(ctx, c, args[0], &e, revision)

@@ -66,7 +66,7 @@ func (c *adminClient) call(ctx context.Context, method string, r adminRequest, p
 		return nil, usagef("%w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	req.Header.Set("User-Agent", "qst/"+version)
+	req.Header.Set("User-Agent", "qst/"+programVersion())
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")

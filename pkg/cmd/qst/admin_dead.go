@@ -25,8 +25,8 @@ func (a *app) deadListCommand() *cobra.Command {
 		Example: `  qst admin dead list phone-1 inbound`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: a.completion(a.channelNames, queueNames),
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {
-			if e.most < 0 {
-				return usagef("--max %d", e.most)
+			if err := checkMax(e.most); err != nil {
+				return err
 			}
 			columns := []string{"ID", "STORED", "DELIVERED", "FROM", "TO", "MESSAGE"}
 			var w messageWriter // without colours: the table makes cells visible

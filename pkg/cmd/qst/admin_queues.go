@@ -124,8 +124,8 @@ sender called it.`,
 		Example: `  qst admin queues peek phone-1 inbound --max 10`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: a.completion(a.channelNames, queueNames),
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {
-			if e.most < 0 {
-				return usagef("--max %d", e.most)
+			if err := checkMax(e.most); err != nil {
+				return err
 			}
 			columns := []string{"ID", "STORED", "FROM", "TO", "MESSAGE"}
 			var w messageWriter // without colours: the table makes cells visible

@@ -8,8 +8,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -22,16 +24,18 @@ type config struct {
 
 // settings say how to talk to an endpoint. In a profile all of them are optional.
 type settings struct {
-	URL          string `toml:"url"`
-	User         string `toml:"user"`
-	Password     string `toml:"password"`
-	PasswordFile string `toml:"password-file"`
-	Wait         string `toml:"wait"`
+	URL          string `toml:"url,omitempty"`
+	User         string `toml:"user,omitempty"`
+	Password     string `toml:"password,omitempty"`
+	PasswordFile string `toml:"password-file,omitempty"`
+	Wait         string `toml:"wait,omitempty"`
 
 	// Of qst admin.
-	AdminURL       string `toml:"admin-url"`
-	AdminToken     string `toml:"admin-token"`
-	AdminTokenFile string `toml:"admin-token-file"`
+	AdminURL       string `toml:"admin-url,omitempty"`
+	AdminToken     string `toml:"admin-token,omitempty"`
+	AdminTokenFile string `toml:"admin-token-file,omitempty"`
+
+	source string // where they are from, for errors
 }
 
 // or fills in from s what is missing.
@@ -42,6 +46,7 @@ func (s settings) or(other settings) settings {
 		s.Password, s.PasswordFile = other.Password, other.PasswordFile
 	}
 	s.Wait = cmp.Or(s.Wait, other.Wait)
+	s.source = cmp.Or(s.source, other.source)
 	s.AdminURL = cmp.Or(s.AdminURL, other.AdminURL)
 	if s.AdminToken == "" && s.AdminTokenFile == "" {
 		s.AdminToken, s.AdminTokenFile = other.AdminToken, other.AdminTokenFile
@@ -81,7 +86,8 @@ func (a *app) readConfig() (config, error) {
 		return config{}, usagef("configuration %s: %w", path, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return config{}, usagef("configuration %s: %s is not a setting", path, unknown[0])
+		name := unknown[0][len(unknown[0])-1]
+		return config{}, usagef("configuration %s: %s is not a setting%s", path, unknown[0], didYouMean(name, settingNames()))
 	}
 	a.warnReadable(path, c)
 	return c, nil
@@ -101,6 +107,17 @@ func (a *app) warnReadable(path string, c config) {
 	}
 }
 
+// settingNames are what may stand in a profile.
+func settingNames() (names []string) {
+	t := reflect.TypeFor[settings]()
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("toml"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // profileNames returns the names of the profiles there are, for a shell to complete.
 func (a *app) profileNames() []string {
 	c, err := a.readConfig()
@@ -117,9 +134,11 @@ func (a *app) profileNamed(name string) (settings, error) {
 		return settings{}, err
 	}
 	s, ok := c.Profiles[name]
+	path, _ := a.configFile()
 	if !ok {
-		path, _ := a.configFile()
-		return settings{}, usagef("there is no profile %q in %s", name, cmp.Or(path, "a configuration file, nor a HOME to have one in"))
+		return settings{}, usagef("there is no profile %q in %s%s", name, cmp.Or(path, "a configuration file, nor a HOME to have one in"),
+			didYouMean(name, slices.Collect(maps.Keys(c.Profiles))))
 	}
+	s.source = fmt.Sprintf("profile %q in %s", name, path)
 	return s, nil
 }

@@ -32,7 +32,7 @@ func (a *app) confirm(ctx context.Context, question, word, instead string) error
 		if got.err != nil {
 			return got.err
 		}
-		if got.line == "" { // perhaps nobody is there: /dev/null looks like a terminal
+		if got.line == "" { // perhaps nobody is there
 			fmt.Fprintln(a.err)
 			return usagef("%s %s", question, instead)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -93,6 +94,9 @@ func firstLine(r *bufio.Reader) (string, error) {
 	return strings.TrimRight(line, "\r\n"), nil
 }
 
+// retryFirst and retryMost are the pauses between two tries: as the client's own.
+const retryFirst, retryMost = 200 * time.Millisecond, 30 * time.Second
+
 // connect returns a client for s.
 func (a *app) connect(s settings, opts ...client.Option) (*client.Client, error) {
 	password, err := a.password(s)
@@ -100,16 +104,22 @@ func (a *app) connect(s settings, opts ...client.Option) (*client.Client, error)
 		return nil, err
 	}
 	if s.URL == "" {
-		return nil, usagef("the profile has no url")
+		return nil, usagef("%s has no url, the one of an endpoint", s.source)
 	}
-	opts = append(opts, client.WithLogger(a.log))
+	defaults := []client.Option{client.WithLogger(a.log), client.WithRetry(retryFirst, retryMost, a.timeout)}
+	if a.timeoutSet && a.timeout > 0 {
+		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented as one
+		transport.IdleConnTimeout = time.Minute                      // under the service's 2 minutes
+		defaults = append(defaults, client.WithHTTPClient(&http.Client{Transport: bounded{transport, a.timeout}}))
+	}
+	opts = append(defaults, opts...)
 	if s.User != "" || password != "" {
 		opts = append(opts, client.WithBasicAuth(s.User, password))
 	}
 	if s.Wait != "" {
 		wait, err := time.ParseDuration(s.Wait)
 		if err != nil || wait <= 0 {
-			return nil, usagef("wait %q is not a duration such as 25s", s.Wait)
+			return nil, usagef("%q is not how long a poll can wait: a duration such as 25s", s.Wait)
 		}
 		opts = append(opts, client.WithWait(wait))
 	}

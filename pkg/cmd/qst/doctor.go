@@ -20,17 +20,22 @@ type doctorFlags struct {
 func (a *app) doctorCommand() *cobra.Command {
 	var d doctorFlags
 	cmd := &cobra.Command{
-		Use:   "doctor [URL or profile]",
+		Use:   "doctor [URL|PROFILE]",
 		Short: "Find out what is wrong with the way to a server",
 		Long: `Tests what is between here and a server, and says which setting of which proxy to
 change: is the server reached, as whom, over what; do ETags survive; are long
 polls held, and where are they cut; are answers cached, compressed, cut, delayed.
 
-Without --scratch no queue is touched (only its address is asked, with max=0, which the
+Without --scratch no queue is touched (only its address is asked, with max=none, which the
 service refuses), and so only the first half can be told. With
 --scratch doctor pushes, pulls and confirms messages in the URL's channel (in its
 own queue, /v2/channels/NAME): give it a channel that nobody uses, on the same
-way. It stops if it finds a message there that is not its own.
+way, and a credential for that queue:
+
+  qst admin channels create doctor
+  qst admin credentials create doctor mailbox
+
+It stops if it finds a message there that is not its own.
 
 For a URL, --user and the environment say who is asking; a profile knows.`,
 		Example: `  qst doctor https://qst.example.org/v2/channels/acme/gateway
@@ -65,7 +70,7 @@ type finding struct {
 
 func (a *app) doctor(ctx context.Context, flags doctorFlags, args []string) error {
 	if flags.time <= 0 {
-		return usagef("--time %v", flags.time)
+		return usagef("--time %v is not longer than 0", flags.time)
 	}
 	if len(args) == 1 {
 		if strings.Contains(args[0], "://") {
@@ -78,6 +83,12 @@ func (a *app) doctor(ctx context.Context, flags doctorFlags, args []string) erro
 	if err != nil {
 		return err
 	}
+	return a.examine(ctx, flags, s)
+}
+
+// examine looks at the way to the endpoint that s names.
+func (a *app) examine(ctx context.Context, flags doctorFlags, s settings) error {
+	var err error
 	// Once: the standard input gives it only once.
 	if s.Password, err = a.password(s); err != nil {
 		return err

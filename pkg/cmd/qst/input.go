@@ -29,13 +29,13 @@ func readMessages(r *bufio.Reader, format string) (messages, error) {
 	}
 	switch format {
 	case "lines":
-		return readLines(r), nil
+		return some(readLines(r)), nil
 	case "json":
 		return readJSON(r), nil
 	case "xml":
 		return readXML(r), nil
 	case "csv":
-		return readCSV(r), nil
+		return some(readCSV(r)), nil
 	default:
 		return nil, usagef("--input %s: not auto, lines, json, xml or csv", format)
 	}
@@ -81,7 +81,8 @@ func guess(r *bufio.Reader) (string, error) {
 // errUTF8 says that a text would not arrive as it is. Messages are Unicode.
 var errUTF8 = errors.New("not UTF-8; iconv converts it")
 
-func readLines(r *bufio.Reader) messages {
+func readLines(in *bufio.Reader) messages {
+	r := bufio.NewReader(&lineEnds{r: in})
 	n := 0
 	return func() (qst.Message, error) {
 		for {
@@ -97,6 +98,23 @@ func readLines(r *bufio.Reader) messages {
 				return qst.Message{}, err
 			}
 		}
+	}
+}
+
+// errNoMessages says that an input is empty, or a header and nothing else. An empty array
+// or document is something else: somebody wrote that there are none.
+var errNoMessages = errors.New("there are no messages on the standard input")
+
+// some has an input without a message end in errNoMessages.
+func some(next messages) messages {
+	found := false
+	return func() (qst.Message, error) {
+		m, err := next()
+		if errors.Is(err, io.EOF) && !found {
+			return m, errNoMessages
+		}
+		found = true
+		return m, err
 	}
 }
 
@@ -121,7 +139,10 @@ func readJSON(r io.Reader) messages {
 	n := 0
 	return each(func() ([]qst.Message, error) {
 		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
+		switch err := d.Decode(&value); {
+		case errors.Is(err, io.EOF) && n == 0:
+			return nil, errNoMessages
+		case err != nil:
 			return nil, err
 		}
 		n++
@@ -148,7 +169,8 @@ func readXML(r io.Reader) messages {
 	})
 }
 
-func readCSV(r *bufio.Reader) messages {
+func readCSV(in *bufio.Reader) messages {
+	r := bufio.NewReader(&lineEnds{r: in})
 	d := csv.NewReader(r)
 	var columns []string
 	return func() (m qst.Message, err error) {
@@ -183,14 +205,23 @@ func readCSV(r *bufio.Reader) messages {
 // separator tells what separates columns: spreadsheets in half of the world write
 // semicolons, and some write tabs.
 func separator(r *bufio.Reader) rune {
-	head, _ := r.Peek(r.Size()) // what is wrong shows when it is read
-	line, _, _ := strings.Cut(string(head), "\n")
+	line := firstLineOf(r)
 	for _, c := range ",;\t" {
 		if strings.ContainsRune(line, c) {
 			return c
 		}
 	}
 	return ','
+}
+
+// firstLineOf returns what there is of the first line without waiting for more than that.
+func firstLineOf(r *bufio.Reader) string {
+	for n := 1; ; n = max(n+1, r.Buffered()) {
+		head, err := r.Peek(min(n, r.Size())) // what is wrong shows when it is read
+		if line, _, found := strings.Cut(string(head), "\n"); found || err != nil || n >= r.Size() {
+			return line
+		}
+	}
 }
 
 // readHeader reads the names of the columns.
@@ -200,6 +231,7 @@ func readHeader(d *csv.Reader) ([]string, error) {
 		return nil, err
 	}
 	seen := map[string]bool{}
+	fields := false // a column is one of a message's fields
 	for i, name := range columns {
 		name = strings.TrimSpace(name)
 		columns[i] = name
@@ -215,9 +247,16 @@ func readHeader(d *csv.Reader) ([]string, error) {
 			return nil, fmt.Errorf("column %q would be a property; the field is called %q", name, lower)
 		}
 		seen[name] = true
+		fields = fields || fieldNamed(new(qst.Message), name) != nil
+	}
+	if !fields {
+		return nil, fmt.Errorf("the first line, %q, names no column that is a field of a message (%s): is it a message already?",
+			strings.Join(columns, string(d.Comma)), strings.Join(fieldNames, ", "))
 	}
 	return columns, nil
 }
+
+var fieldNames = []string{"id", "from", "to", "when", "subject", "body"}
 
 // fieldNamed returns m's field of that name; nil: there is none.
 func fieldNamed(m *qst.Message, name string) *string {

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// version is set by the build (-ldflags "-X main.version=…").
-var version = "dev"
+// version is set by the build of a release (-ldflags "-X main.version=…").
+var version = ""
 
 func main() {
 	// The first signal ends in order; the second one, back to its default, at once.

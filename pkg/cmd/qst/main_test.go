@@ -63,10 +63,15 @@ func (c call) qstUntil(ctx context.Context, t *testing.T, args ...string) result
 		in: strings.NewReader(c.stdin + c.typed), out: &out, err: &stderr,
 		inTTY: c.tty && c.stdin == "", outTTY: c.tty, errTTY: c.tty,
 		env: func(name string) string {
-			if v, ok := c.env[name]; ok || name != "HOME" {
+			v, ok := c.env[name]
+			switch {
+			case !ok && name == "HOME":
+				return home
+			case !ok && name == "QSTC_OUTPUT" && !c.tty:
+				return "json" // for a program
+			default:
 				return v
 			}
-			return home
 		},
 	}
 	code := run(ctx, term, args)

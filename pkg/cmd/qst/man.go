@@ -26,7 +26,7 @@ func manCommand() *cobra.Command {
 
 func writeMan(w io.Writer, root *cobra.Command) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH QST 1 \"\" \"qst %s\"\n.SH NAME\nqst \\- %s\n", roff(version), roff(root.Short))
+	fmt.Fprintf(&b, ".TH QST 1 \"\" \"qst %s\"\n.SH NAME\nqst \\- %s\n", roff(programVersion()), roff(root.Short))
 	b.WriteString(".SH SYNOPSIS\n")
 	for _, c := range root.Commands() {
 		if c.IsAvailableCommand() {

@@ -52,8 +52,11 @@ func (a *app) pull(ctx context.Context, p pullFlags) error {
 	if p.noConfirm && (p.follow || p.state != "") {
 		return usagef("--no-confirm does not go with --follow or --state: without a confirmation the same messages come again")
 	}
-	if p.limit < 0 {
-		return usagef("--max %d", p.limit)
+	if err := checkMax(p.limit); err != nil {
+		return err
+	}
+	if p.follow && a.timeoutSet {
+		return usagef("--timeout does not go with --follow, which goes on until it is ended")
 	}
 	s, err := a.settings()
 	if err != nil {
@@ -113,7 +116,7 @@ func (w *messageWriter) write(msgs []qst.Message) error {
 		}
 		if !w.headed {
 			w.headed = true
-			b = append(b, w.paint(dim, fmt.Sprintf(row, "WHEN", "FROM", "TO", "MESSAGE"))...)
+			b = append(b, w.paint(dim, row("WHEN", "FROM", "TO", "MESSAGE"))...)
 		}
 		b = append(b, w.row(&msgs[i])...)
 	}
@@ -123,10 +126,13 @@ func (w *messageWriter) write(msgs []qst.Message) error {
 
 // row is a line of the table. Its columns are as wide as what is usually in them; what is
 // longer is not cut.
-const row = "%-20s  %-20s  %-20s  %s\n"
+func row(when, from, to, text string) string {
+	const width = 20
+	return pad(when, width) + "  " + pad(from, width) + "  " + pad(to, width) + "  " + text + "\n"
+}
 
 func (w *messageWriter) row(m *qst.Message) string {
-	return fmt.Sprintf(row, visible(m.When), visible(m.From), visible(m.To), w.text(m))
+	return row(visible(m.When), visible(m.From), visible(m.To), w.text(m))
 }
 
 // text is what a message says, for people: it has been made visible.

@@ -22,8 +22,10 @@ const pushChunk = 1000
 type pushFlags struct {
 	message    qst.Message
 	properties []string
+	one        bool // the flags have a message's body or subject, be they empty
 	input      string
 	gzip       bool
+	count      bool
 }
 
 func (a *app) pushCommand() *cobra.Command {
@@ -31,7 +33,7 @@ func (a *app) pushCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push [--body text | --input format] [flags]",
 		Short: "Push one message, or those from the standard input",
-		Long: `Pushes the message that the flags describe, or without --body and --subject the
+		Long: `Pushes the message that the flags describe; without --body and --subject, the
 messages from the standard input:
 
   lines  each line is the body of a message
@@ -54,7 +56,10 @@ that can't be read, qst stops: the ones before it are stored, those after it are
   seq 3 | qst push --to sms://838383
   qst push --input csv < messages.csv`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.push(cmd.Context(), &p) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.one = cmd.Flags().Changed("body") || cmd.Flags().Changed("subject")
+			return a.push(cmd.Context(), &p)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&p.message.ID, "id", "", "`id` of the message")
@@ -66,6 +71,7 @@ that can't be read, qst stops: the ones before it are stored, those after it are
 	f.StringArrayVar(&p.properties, "property", nil, "a custom property, `name=value`; may be repeated")
 	f.StringVarP(&p.input, "input", "i", "auto", "`format` of the standard input: lines, json, xml or csv; auto: < is xml, [ and { are json, the rest lines")
 	f.BoolVar(&p.gzip, "gzip", false, "compress what is sent")
+	f.BoolVar(&p.count, "count", false, "say what SMS the messages will be, in how many parts, and push nothing")
 	complete(cmd, "input", "auto", "lines", "json", "xml", "csv")
 	return cmd
 }
@@ -73,8 +79,8 @@ that can't be read, qst stops: the ones before it are stored, those after it are
 func (a *app) push(ctx context.Context, p *pushFlags) error {
 	for _, property := range p.properties {
 		name, value, ok := strings.Cut(property, "=")
-		if !ok {
-			return usagef("--property %s: not name=value", property)
+		if !ok || name == "" {
+			return usagef("--property %q is not name=value", property)
 		}
 		p.message.Properties = append(p.message.Properties, qst.Property{Name: name, Values: []qst.Value{{Text: value}}})
 	}
@@ -82,6 +88,14 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		if !utf8.ValidString(text) {
 			return usagef("%q is %w", text, errUTF8)
 		}
+	}
+	if p.message.When != "" {
+		if _, err := time.Parse(time.RFC3339, p.message.When); err != nil {
+			return usagef("--when %q is not a time such as 2026-11-23T09:30:00Z", p.message.When)
+		}
+	}
+	if p.count {
+		return a.pushCount(ctx, p)
 	}
 	s, err := a.settings()
 	if err != nil {
@@ -95,28 +109,55 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 	if err != nil {
 		return err
 	}
-	if p.message.Body != "" || p.message.Subject != "" {
+	if p.one {
 		result, err := c.Push(ctx, p.message)
 		if err != nil {
 			return err
 		}
 		return a.pushed(result)
 	}
-	if a.inTTY {
-		return usagef("nothing to push: give --body, or messages on the standard input")
-	}
-	if p.message.ID != "" {
-		return usagef("--id is for one message, with --body or --subject")
-	}
-	source, err := readMessages(a.stdin, p.input)
+	source, err := a.pushInput(p)
 	if err != nil {
 		return err
 	}
 	result, err := a.pushFrom(ctx, c, source, p.message)
+	if errors.Is(err, errNoMessages) {
+		return usagef("nothing was pushed: %w", errNoMessages)
+	}
 	if err != nil {
 		return fmt.Errorf("%d messages are stored; then: %w", result.Accepted+result.Duplicates, err)
 	}
 	return a.pushed(result)
+}
+
+// pushInput is the standard input as messages.
+func (a *app) pushInput(p *pushFlags) (messages, error) {
+	if a.inTTY {
+		return nil, usagef("nothing to push: give --body, or messages on the standard input")
+	}
+	if p.message.ID != "" {
+		return nil, usagef("--id is for one message, with --body or --subject")
+	}
+	return readMessages(a.stdin, p.input)
+}
+
+// pushCount is push with --count.
+func (a *app) pushCount(ctx context.Context, p *pushFlags) error {
+	if p.one {
+		given := false
+		return a.countAll(ctx, func() (qst.Message, error) {
+			if given {
+				return qst.Message{}, io.EOF
+			}
+			given = true
+			return p.message, nil
+		})
+	}
+	source, err := a.pushInput(p)
+	if err != nil {
+		return err
+	}
+	return a.countAll(ctx, source)
 }
 
 // read is what a source gave.

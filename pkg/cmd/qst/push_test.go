@@ -31,12 +31,12 @@ func TestPushAndPull(t *testing.T) {
 		want  string
 	}{
 		"flags": {
-			args: []string{"--id", "1", "--from", "a", "--to", "b", "--when", "now", "--subject", "s", "--body", "x y", "--property", "p=1=2", "--property", "q="},
-			want: `{"id":"1","from":"a","to":"b","when":"now","subject":"s","body":"x y","p":"1=2","q":""}`,
+			args: []string{"--id", "1", "--from", "a", "--to", "b", "--when", "2026-01-02T03:04:05Z", "--subject", "s", "--body", "x y", "--property", "p=1=2", "--property", "q="},
+			want: `{"id":"1","from":"a","to":"b","when":"2026-01-02T03:04:05Z","subject":"s","body":"x y","p":"1=2","q":""}`,
 		},
 		"lines": {
-			stdin: "one\r\n\ntwo", args: []string{"--to", "b", "--when", "now"},
-			want: `{"to":"b","when":"now","body":"one"}` + "\n" + `{"to":"b","when":"now","body":"two"}`,
+			stdin: "one\r\n\ntwo", args: []string{"--to", "b", "--when", "2026-01-02T03:04:05Z"},
+			want: `{"to":"b","when":"2026-01-02T03:04:05Z","body":"one"}` + "\n" + `{"to":"b","when":"2026-01-02T03:04:05Z","body":"two"}`,
 		},
 		"json": {
 			stdin: `[{"id":"1","when":"w","body":"x","n":1.10}]` + "\n" + `{"id":"2","when":"w","to":"c","body":"y"} [] `, args: []string{"--to", "b", "--gzip"},
@@ -63,14 +63,14 @@ func TestPushAndPull(t *testing.T) {
 			want:  `{"id":"1","when":"w","body":"marked"}`,
 		},
 		"marked lines": {
-			stdin: "\ufeffx", args: []string{"--when", "w", "--property", "p=1"},
-			want: `{"when":"w","body":"x","p":"1"}`,
+			stdin: "\ufeffx", args: []string{"--when", "2026-01-02T03:04:05Z", "--property", "p=1"},
+			want: `{"when":"2026-01-02T03:04:05Z","body":"x","p":"1"}`,
 		},
 		"xml in UTF-16": {
 			stdin: "\xff\xfe" + strings.Join(strings.Split(`<messages><message id="1" when="w"><body>wide</body></message></messages>`, ""), "\x00") + "\x00",
 			want:  `{"id":"1","when":"w","body":"wide"}`,
 		},
-		"nothing": {stdin: ""},
+		"no messages": {stdin: "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := strings.TrimSuffix(pushedAs(t, url, c.stdin, c.args...), "\n")

@@ -15,11 +15,11 @@ import (
 )
 
 // reach checks what needs no queue, and reports whether there is a service to go on
-// with. Its request asks for max=0 messages, which the service refuses before it
+// with. Its request asks for max=none messages, which the service refuses before it
 // looks at any queue, but after it has looked at credentials.
 func (d *doctor) reach(ctx context.Context) bool {
 	d.address()
-	o := d.try(ctx, d.url, probe{query: url.Values{"max": {"0"}}, header: http.Header{"Accept-Encoding": {"gzip"}}})
+	o := d.try(ctx, d.url, probe{query: url.Values{"max": {"none"}}, header: http.Header{"Accept-Encoding": {"gzip"}}})
 	if o.status == 0 {
 		d.unreached(&o)
 		return false
@@ -168,7 +168,7 @@ func (d *doctor) answers(o *observation) bool {
 	case s >= 500 && o.problem():
 		d.wrong("service", fmt.Sprintf("%d: %s", s, o.detail()), "the service is there and can't work now: see its log, and its /readyz")
 	case s == http.StatusOK:
-		d.wrong("reach", "200 where QST refuses (max=0)", "something else answers at this URL, or a proxy drops the query string: "+
+		d.wrong("reach", "200 where QST refuses (max=none)", "something else answers at this URL, or a proxy drops the query string: "+
 			d.setting("nginx: proxy_pass must not end in a path without $is_args$args when it has variables", "a cache that ignores the query"))
 	default:
 		d.wrong("reach", o.String(), "something else answers at this URL: is the path right, does the proxy pass it on unchanged?")

@@ -19,9 +19,6 @@ import (
 )
 
 const (
-	// relayFirst and relayMost are the pauses between two tries: as the client's own.
-	relayFirst, relayMost = 200 * time.Millisecond, 30 * time.Second
-
 	// relayGrace is what a push has to finish after a signal: one that is cut may
 	// have been stored, and is then pushed again by the next call, which may be
 	// later than the other server remembers.
@@ -83,6 +80,9 @@ func (a *app) relay(ctx context.Context, r relayFlags, from, to string) error {
 	if r.state == "" {
 		return usagef("--state is missing: a relay has to know how far it came")
 	}
+	if !r.once && a.timeoutSet {
+		return usagef("--timeout is for --once: a relay outlasts any outage")
+	}
 	var ends [2]*client.Client
 	for i, arg := range []string{from, to} {
 		s, err := a.named(arg)
@@ -91,9 +91,9 @@ func (a *app) relay(ctx context.Context, r relayFlags, from, to string) error {
 		}
 		giveUp := time.Duration(0) // a relay outlasts any outage
 		if r.once {
-			giveUp = 5 * time.Minute
+			giveUp = a.timeout
 		}
-		if ends[i], err = a.connect(s, client.WithRetry(relayFirst, relayMost, giveUp)); err != nil {
+		if ends[i], err = a.connect(s, client.WithRetry(retryFirst, retryMost, giveUp)); err != nil {
 			return fmt.Errorf("%s: %w", arg, err)
 		}
 		if r.both && isMailbox(ends[i].URL()) {

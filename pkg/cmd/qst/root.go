@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,7 @@ const (
 	exitUsage       = 2 // called or configured wrongly
 	exitRefused     = 3 // the server will never take this
 	exitStopped     = 4 // wrong credentials, not allowed, or the wrong URL
-	exitFindings    = 5 // qst doctor found something
+	exitFindings    = 5 // qst doctor found something, or a case of qst conformance failed
 	exitConflict    = 6 // qst admin: it is not as the call takes it to be
 	exitCodesOfHelp = `Exit codes:
   0  done
@@ -27,20 +29,12 @@ const (
   2  called or configured wrongly
   3  refused: the server will never take this message; admin: not valid, or not there
   4  wrong credentials, not allowed, or the wrong URL
-  5  doctor found something to change
+  5  doctor found something to change; conformance: a case failed
   6  admin: it exists already, was changed meanwhile, or the count is another one`
 )
 
-var (
-	// errUsage is wrapped by errors of a command line or a configuration.
-	errUsage = errors.New("usage")
-	// errFindings says that the report, already written, has something bad in it.
-	errFindings = errors.New("doctor found something to change")
-)
-
-func usagef(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", errUsage, fmt.Errorf(format, args...))
-}
+// errFindings says that the report, already written, has something bad in it.
+var errFindings = errors.New("something is wrong")
 
 // app is one call of the program.
 type app struct {
@@ -56,17 +50,22 @@ type app struct {
 	adminURL, tokenFile     string
 	output                  string
 	verbose                 bool
+	timeout                 time.Duration
+	timeoutSet              bool
+
+	waited func() // ends what is said of waiting
 }
 
 // run runs a command line and returns its exit code.
 func run(ctx context.Context, t terminal, args []string) int {
-	a := &app{terminal: t, stdin: bufio.NewReader(t.in)}
+	a := &app{terminal: t, stdin: bufio.NewReader(t.in), waited: func() {}}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(t.in)
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	err := root.ExecuteContext(ctx)
+	a.waited()
 	if err == nil {
 		return exitOK
 	}
@@ -103,7 +102,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "qst",
 		Short: "Push and pull messages over QST",
 		Long: `qst pushes messages into QST queues, pulls them out, relays them between
-servers, finds out what is wrong with the way to one, and manages a service.
+servers, runs SMS gateways on channels, finds out what is wrong with the way to one, tests
+servers and clients, and manages a service.
 
 A server is named by the URL of an endpoint, such as
 https://qst.example.org/v2/channels/acme/application, or by a profile:
@@ -121,6 +121,7 @@ Flags win over the environment, and that over the profile:
 
   QSTC_URL  QSTC_USER  QSTC_PASSWORD  QSTC_PASSWORD_FILE  QSTC_WAIT
   QSTC_PROFILE (name of the profile)  QSTC_CONFIG (the file's path)
+  QSTC_OUTPUT (text or json)
   QSTC_ADMIN_URL  QSTC_ADMIN_TOKEN  QSTC_ADMIN_TOKEN_FILE (see qst admin)
 
 They start with QSTC_ because QST_ is the service's, which refuses to start with
@@ -132,31 +133,14 @@ A private certificate authority: SSL_CERT_FILE names its file. A proxy for outgo
 requests: HTTPS_PROXY.
 
 ` + exitCodesOfHelp,
-		Version:       version,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noSuchCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			level := slog.LevelWarn
-			if a.verbose {
-				level = slog.LevelInfo
-			}
-			a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
-			switch a.output {
-			case "auto":
-				a.output = "json"
-				if a.outTTY {
-					a.output = "text"
-				}
-			case "text", "json":
-			default:
-				return usagef("--output %s: not auto, text or json", a.output)
-			}
-			return nil
-		},
+		Version:           programVersion(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              noSuchCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.prepare(cmd) },
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	cmd.SetFlagErrorFunc(flagError)
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.configPath, "config", "", "configuration `file`")
 	f.StringVarP(&a.profile, "profile", "p", "", "`name` of a profile in the configuration file")
@@ -164,30 +148,46 @@ requests: HTTPS_PROXY.
 	f.StringVar(&a.user, "user", "", "user `name`")
 	f.StringVar(&a.passwordFile, "password-file", "", "`file` with the password in its first line; - is the standard input")
 	f.StringVar(&a.wait, "wait", "", "how long a poll waits for a message, such as 25s")
-	f.StringVarP(&a.output, "output", "o", "auto", "text for people, json for programs; auto: text on a terminal")
+	f.StringVarP(&a.output, "output", "o", "auto", "text for people, json for programs; auto: QSTC_OUTPUT, or else text; pull to a pipe: json")
+	f.DurationVar(&a.timeout, "timeout", 5*time.Minute, "how long to go on trying while the server can't be reached or is not able; 0: as long as it takes")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on the standard error")
 	complete(cmd, "output", "auto", "text", "json")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
-	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.doctorCommand(), a.adminCommand(), manCommand())
+	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.gatewayCommand(), a.doctorCommand(), a.conformanceCommand(), a.adminCommand(), a.profileCommand(), a.smsCommand(), a.versionCommand(), manCommand())
 	usageOfArguments(cmd.Commands())
 	return cmd
 }
 
-// usageOfArguments makes Cobra's errors for the arguments of commands ones of the command
-// line.
-func usageOfArguments(commands []*cobra.Command) {
-	for _, c := range commands {
-		if args := c.Args; args != nil {
-			c.Args = func(cmd *cobra.Command, given []string) error {
-				err := args(cmd, given)
-				if err != nil && !errors.Is(err, errUsage) {
-					return usagef("%w", err)
-				}
-				return err
-			}
-		}
-		usageOfArguments(c.Commands())
+// prepare is what there is to do before any command.
+func (a *app) prepare(cmd *cobra.Command) error {
+	if err := emptyFlag(cmd); err != nil {
+		return err
 	}
+	if a.timeout < 0 {
+		return usagef("--timeout %v is less than 0", a.timeout)
+	}
+	a.timeoutSet = cmd.Flags().Changed("timeout")
+	if a.verbose {
+		a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	} else {
+		handler, done := newWaiting(a.terminal, a.timeout)
+		a.log, a.waited = slog.New(handler), done
+	}
+	if a.output == "auto" {
+		a.output = cmp.Or(a.env("QSTC_OUTPUT"), "auto")
+	}
+	switch a.output {
+	case "auto":
+		a.output = "text"
+		// A table does not hold all of a message, and what pull has written is gone.
+		if cmd.Name() == "pull" && !a.outTTY {
+			a.output = "json"
+		}
+	case "text", "json":
+	default:
+		return usagef("--output %q is not auto, text or json", a.output)
+	}
+	return nil
 }
 
 // complete has the shell complete a flag with one of values.

@@ -7,7 +7,8 @@ import (
 	"iter"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // table writes rows for people. Its columns are as wide as what was in them so far, so
@@ -47,14 +48,20 @@ func (t *table) write(rows [][]string) error {
 
 func (t *table) widen(row []string) {
 	for i, cell := range row[:len(row)-1] { // the last may be as long as it is
-		t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell))
+		t.widths[i] = max(t.widths[i], uniseg.StringWidth(cell))
 	}
+}
+
+// pad adds spaces until s takes so many columns of a terminal: letters of Chinese take two
+// each, marks of Khmer none.
+func pad(s string, columns int) string {
+	return s + strings.Repeat(" ", max(0, columns-uniseg.StringWidth(s)))
 }
 
 func (t *table) line(row []string) string {
 	cells := make([]string, len(row))
 	for i, cell := range row {
-		cells[i] = fmt.Sprintf("%-*s", t.widths[i], cell)
+		cells[i] = pad(cell, t.widths[i])
 	}
 	return strings.TrimRight(strings.Join(cells, "  "), " ")
 }

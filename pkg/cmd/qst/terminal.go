@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"golang.org/x/term"
 )
 
 // terminal is what a command talks to.
@@ -17,14 +19,7 @@ type terminal struct {
 	env                   func(string) string
 }
 
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull) // a device too, at which nobody sits
-	return err != nil || !os.SameFile(info, null)
-}
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // Colours of text on a terminal (ECMA-48).
 const (
@@ -59,10 +54,17 @@ func visible(s string) string {
 	return b.String()
 }
 
-// dangerous reports whether a terminal may take r for a command: control
-// characters, and those that change the direction of what follows.
+// dangerous reports whether a terminal may take r for a command: control characters,
+// those that change the direction of what follows, and others that nobody sees but the
+// ones that scripts and pictures are written with.
 func dangerous(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200d'
+	switch {
+	case r == 0x200B, r == 0x200C, r == 0x200D, r == 0x2060, r == 0xAD: // between the words of Khmer and Thai, in Persian, in emoji
+		return false
+	case r >= 0xE0020 && r <= 0xE007F: // in the flags of England, Scotland and Wales
+		return false
+	}
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029
 }
 
 // progress overwrites one line on a terminal, and says nothing elsewhere.

@@ -33,6 +33,23 @@ app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
 {{- end }}
 {{- end -}}
 
+{{/*
+An object's metadata, below "metadata:". Takes a dict: root, name, component, and what is
+only this object's, labels and annotations. commonAnnotations are beside those.
+*/}}
+{{- define "qst.metadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "qst.labels" (list .root .component) | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* The labels of a component's pods: nothing that changes with the chart, which would restart them. */}}
 {{- define "qst.podLabels" -}}
 {{- $ := index . 0 -}}
@@ -51,7 +68,7 @@ app.kubernetes.io/part-of: qst
 {{- end -}}
 {{- end -}}
 
-{{/* An image's whole name: list image defaultTag */}}
+{{/* An image's whole name: list image defaultTag. A tag may have a digest after it. */}}
 {{- define "qst.image" -}}
 {{- $image := index . 0 -}}
 {{- if $image.digest -}}
@@ -75,6 +92,21 @@ app.kubernetes.io/part-of: qst
 {{- $unit := regexFind "[A-Za-z]+$" $text -}}
 {{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- mulf (trimSuffix $unit $text | float64) (get $units $unit) | int64 -}}
+{{- end -}}
+
+{{/* A size as the service's variables have it, such as 1MiB, in bytes. */}}
+{{- define "qst.size" -}}
+{{- $text := include "qst.text" . -}}
+{{- $units := dict "" 1 "kb" 1e3 "mb" 1e6 "gb" 1e9 "kib" 1024 "mib" 1048576 "gib" 1073741824 -}}
+{{- mulf (regexFind "^[0-9]+" $text | float64) (get $units (regexFind "[A-Za-z]*$" $text | lower)) | int64 -}}
+{{- end -}}
+
+{{/*
+The largest body that the service reads, in bytes: a batch, and what gzip may add to it
+(gzipOverhead in services/api/internal/httpapi/push.go).
+*/}}
+{{- define "qst.requestBytes" -}}
+{{- add (include "qst.size" (default "1MiB" .Values.config.QST_PUSH_MAX_BYTES)) 65536 -}}
 {{- end -}}
 
 {{/* A Go duration such as 1m30s, in seconds, rounded up. */}}
@@ -139,6 +171,37 @@ such a Deployment keeps those that it has.
 {{- else -}}
 {}
 {{- end -}}
+{{- end -}}
+
+{{/* The secrets in the values that the pods read at their start, as JSON; nothing if there is none. */}}
+{{- define "qst.secrets" -}}
+{{- $x := .Values.externalRedis -}}
+{{- $test := ternary .Values.test.secret "" (ne (include "qst.testChannel" .) "") -}}
+{{- $redis := ternary .Values.redis.auth.password "" .Values.redis.enabled -}}
+{{- if or $x.url $x.password .Values.admin.token .Values.bootstrap.channels $test $redis -}}
+{{- list $x.url $x.password .Values.admin.token .Values.bootstrap.channels $test $redis | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The key of qst.checksum. It is kept in a Secret; where there is none yet, it is made
+here, once for all templates: they share .Values.
+*/}}
+{{- define "qst.checksumKey" -}}
+{{- if not .Values.checksumKey -}}
+{{- $kept := lookup "v1" "Secret" .Release.Namespace (printf "%s-checksum" (include "qst.fullname" .)) | default dict -}}
+{{- $_ := set .Values "checksumKey" (dig "data" "key" "" $kept | b64dec | default (randAlphaNum 32)) -}}
+{{- end -}}
+{{- .Values.checksumKey -}}
+{{- end -}}
+
+{{/*
+A checksum of secrets, list . text, with a key: who may read pods, and not Secrets, can
+try no guess at a secret with it.
+*/}}
+{{- define "qst.checksum" -}}
+{{- $key := include "qst.checksumKey" (index . 0) -}}
+{{- printf "%s%s" $key (printf "%s%s" $key (index . 1) | sha256sum) | sha256sum -}}
 {{- end -}}
 
 {{/* The variables that tell the service of Redis. REDIS_PASSWORD is put into the URL by the kubelet. */}}
@@ -255,6 +318,18 @@ the user before the @ would be the Sentinels' own; that of Redis is in the query
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
 {{- fail "\n\ningress.hosts is empty: which names is the Ingress for?" -}}
+{{- end -}}
+{{- $egress := .Values.networkPolicy.egress -}}
+{{- if and .Values.networkPolicy.enabled $egress.enabled -}}
+{{- if not (and $egress.dns $egress.dnsPorts) -}}
+{{- fail "\n\nnetworkPolicy.egress.dns and .dnsPorts: without them no name can be looked up." -}}
+{{- end -}}
+{{- if and $external (not $egress.redis) -}}
+{{- fail "\n\nnetworkPolicy.egress.redis is empty: where is Redis? For example\n  networkPolicy.egress.redis=[{ipBlock: {cidr: 10.0.0.0/8}}]" -}}
+{{- end -}}
+{{- if and .Values.otel (not $egress.otlp) -}}
+{{- fail "\n\nnetworkPolicy.egress.otlp is empty: where is the collector that otel names? For example\n  networkPolicy.egress.otlp=[{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "\n\nhttpRoute.parentRefs is empty: which Gateway is the route for?" -}}

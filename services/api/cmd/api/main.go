@@ -35,12 +35,21 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { config.Usage(flags.Output()) }
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "Usage: api [--check | --version]")
+		flags.PrintDefaults()
+		config.Usage(flags.Output())
+	}
 	showVersion := flags.Bool("version", false, "print the version and exit")
+	check := flags.Bool("check", false, "check the configuration, with the files that it names, and exit: 0 if a replica would start with it, else 2; Redis is not asked")
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp { //nolint:errorlint // flag returns it as it is
 			return 0
 		}
+		return 2
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "api takes no arguments, and was given %q: it is configured by the environment\n", flags.Arg(0))
 		return 2
 	}
 	if *showVersion {
@@ -51,6 +60,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
+	}
+	if *check {
+		if err := app.Check(cfg); err != nil {
+			fmt.Fprintln(stderr, err)
+			return 2
+		}
+		for _, w := range cfg.Warnings() {
+			fmt.Fprintln(stderr, "warning:", w)
+		}
+		fmt.Fprintln(stdout, "the configuration is good")
+		return 0
 	}
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == config.LogText)
 	redis.SetLogger(redisLog{log})

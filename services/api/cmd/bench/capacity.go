@@ -32,13 +32,13 @@ const (
 type cost struct {
 	title string
 	per   string
-	run   func(context.Context, contender) (turn, error)
+	run   func(context.Context, *contender) (turn, error)
 }
 
-func (b *bench) costs(locked contender) []cost {
+func (b *bench) costs(locked *contender) []cost {
 	return []cost{
 		{"push of one message", "message", b.push},
-		{fmt.Sprintf("push of %d", batchSize), "message", func(ctx context.Context, c contender) (turn, error) {
+		{fmt.Sprintf("push of %d", batchSize), "message", func(ctx context.Context, c *contender) (turn, error) {
 			return b.each(ctx, c, b.pushes/batchSize, batchSize, func(ctx context.Context, i int) error {
 				return c.http.post(ctx, "batch-"+strconv.Itoa(i%channels), b.batch(batchSize, true))
 			})
@@ -46,14 +46,14 @@ func (b *bench) costs(locked contender) []cost {
 		{fmt.Sprintf("pull of %d, confirming as many", batchSize), "message", b.drain},
 		{"into a poll that waits", "message", b.wake},
 		{"poll that gets nothing", "poll", b.renew},
-		{"the same, with a credential that has to be looked up", "poll", func(ctx context.Context, _ contender) (turn, error) {
+		{"the same, with a credential that has to be looked up", "poll", func(ctx context.Context, _ *contender) (turn, error) {
 			return b.renew(ctx, locked)
 		}},
 	}
 }
 
 // renew polls channels in which there is nothing, each of them once.
-func (b *bench) renew(ctx context.Context, c contender) (turn, error) {
+func (b *bench) renew(ctx context.Context, c *contender) (turn, error) {
 	query := fmt.Sprintf("?long-polling=true&wait=%.3f", renewalWait.Seconds())
 	return b.each(ctx, c, b.pushes, 1, func(ctx context.Context, i int) error {
 		_, _, err := c.http.pull(ctx, lockedChannel(i), query)
@@ -96,8 +96,8 @@ func (b *bench) capacity(ctx context.Context) error {
 }
 
 // each does something n times, several at a time, for so many messages each.
-func (b *bench) each(ctx context.Context, c contender, n, messages int, do func(ctx context.Context, i int) error) (turn, error) {
-	return measured(c, n*messages, func() ([]time.Duration, error) {
+func (b *bench) each(ctx context.Context, c *contender, n, messages int, do func(ctx context.Context, i int) error) (turn, error) {
+	return measured(ctx, c, func() (int, []time.Duration, error) {
 		var next atomic.Int64
 		g, ctx := errgroup.WithContext(ctx)
 		for range channels {
@@ -110,24 +110,24 @@ func (b *bench) each(ctx context.Context, c contender, n, messages int, do func(
 				return nil
 			})
 		}
-		return nil, g.Wait()
+		return n * messages, nil, g.Wait()
 	})
 }
 
 // drain pulls what an application that was away has to catch up with.
-func (b *bench) drain(ctx context.Context, c contender) (turn, error) {
+func (b *bench) drain(ctx context.Context, c *contender) (turn, error) {
 	const channel, format = "drain", "?format=json&max=" // one after the other, as one application does
 	for range b.pushes / batchSize {
 		if err := c.http.post(ctx, channel, b.batch(batchSize, true)); err != nil {
 			return turn{}, err
 		}
 	}
-	return measured(c, b.pushes, func() ([]time.Duration, error) {
+	return measured(ctx, c, func() (int, []time.Duration, error) {
 		etag := ""
 		for {
 			h, text, err := c.http.pull(ctx, channel, format+strconv.Itoa(batchSize)+"&etag="+url.QueryEscape(etag))
 			if err != nil || text == "[]" {
-				return nil, err
+				return b.pushes, nil, err
 			}
 			etag = h.Get("ETag")
 		}
@@ -137,8 +137,6 @@ func (b *bench) drain(ctx context.Context, c contender) (turn, error) {
 // keeping measures what Redis keeps in its memory.
 func (b *bench) keeping(ctx context.Context) error {
 	c := b.contenders[0]
-	client := redis.NewClient(&redis.Options{Addr: c.address})
-	defer func() { _ = client.Close() }() // it was read from only
 	canonical := 0
 	for _, text := range b.texts {
 		m := message("batch-1000000", text)
@@ -173,14 +171,14 @@ func (b *bench) keeping(ctx context.Context) error {
 			return nil
 		}},
 	} {
-		before, err := usedMemory(ctx, client)
+		before, err := usedMemory(ctx, c.redis.client)
 		if err != nil {
 			return err
 		}
 		if _, err := b.each(ctx, c, kept/batchSize, batchSize, k.make); err != nil {
 			return fmt.Errorf("%s: %w", k.title, err)
 		}
-		after, err := usedMemory(ctx, client)
+		after, err := usedMemory(ctx, c.redis.client)
 		if err != nil {
 			return err
 		}
@@ -201,15 +199,22 @@ func usedMemory(ctx context.Context, client *redis.Client) (int64, error) {
 
 // batch makes n messages that were not there before, as JSON.
 func (b *bench) batch(n int, ids bool) string {
-	first := b.next.Add(int64(n)) - int64(n)
-	messages := make([]qst.Message, n)
-	for i := range messages {
-		messages[i] = message("", b.text(int(first)+i))
-		if ids {
-			messages[i].ID = "batch-" + strconv.FormatInt(first+int64(i), 10)
+	messages := b.messages(n)
+	if !ids {
+		for i := range messages {
+			messages[i].ID = ""
 		}
 	}
 	return string(qst.AppendJSON(nil, messages))
+}
+
+func (b *bench) messages(n int) []qst.Message {
+	first := b.next.Add(int64(n)) - int64(n)
+	messages := make([]qst.Message, n)
+	for i := range messages {
+		messages[i] = message("batch-"+strconv.FormatInt(first+int64(i), 10), b.text(int(first)+i))
+	}
+	return messages
 }
 
 func (c client) post(ctx context.Context, channel, batch string) error {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
-	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
 // client is how a contender is spoken to over HTTP: the same for all.
@@ -133,30 +132,6 @@ func (c client) servicePoll(ctx context.Context, channel string, got func()) err
 			got()
 		}
 		etag = h.Get("ETag")
-	}
-}
-
-// scripts is the floor: what the service does in Redis, without HTTP.
-type scripts struct{ store *queue.Store }
-
-var call = queue.Call{Limits: queue.Limits{MaxMessages: 100_000, MaxBytes: 64 << 20, Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute}}
-
-func (s scripts) push(ctx context.Context, channel, id, text string) error {
-	_, err := s.store.Push(ctx, queue.Name{Channel: channel, Kind: queue.Mailbox}, call, []qst.Message{message(id, text)})
-	return err
-}
-
-func (s scripts) poll(ctx context.Context, channel string, got func()) error {
-	var etag *qst.ETag
-	for {
-		d, err := s.store.Pull(ctx, queue.Name{Channel: channel, Kind: queue.Mailbox}, call, queue.Request{ETag: etag, Max: 100, Wait: 10 * time.Minute})
-		if err != nil {
-			return err
-		}
-		if len(d.Messages) > 0 {
-			got()
-		}
-		etag = d.ETag
 	}
 }
 

@@ -5,40 +5,49 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"sync"
-	"time"
-
-	"github.com/redis/go-redis/v9"
-
-	"github.com/queuestatetransfer/qst/services/api/internal/queue"
-	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // contender is one of those that are measured.
 type contender struct {
 	name      string
 	server    process
-	redis     process
-	address   string                                                    // of its Redis
+	redis     redisServer
+	public    string                                                    // where its server listens
+	service   bool                                                      // a build of it
+	requests  *requests                                                 // over a wire; the scripts have none
 	push      func(ctx context.Context, channel, id, text string) error // returns when the message is stored
 	publish   func(ctx context.Context, channel, id, text string) error // into a poll that waits; often the same
 	subscribe func(ctx context.Context, channel string, got func()) error
 	http      client // the service's
 }
 
-func startAll(ctx context.Context, m *machine, api string) ([]contender, error) {
-	// The service is the first: the others are measured by it.
-	var all []contender
-	for _, start := range []func(context.Context, *machine) (contender, error){
-		func(ctx context.Context, m *machine) (contender, error) { return startService(ctx, m, api) },
-		startScripts, startNchan, startWebdis,
-	} {
-		c, err := start(ctx, m)
+// startAll starts those that the options name. The service is the first: the
+// others are measured by it.
+func startAll(ctx context.Context, m *machine, o options) ([]*contender, error) {
+	service := func(name, program string) func() (*contender, error) {
+		return func() (*contender, error) { return startService(ctx, m, name, program) }
+	}
+	starts := []func() (*contender, error){service("service", o.api)}
+	if o.vs != "" {
+		starts = append(starts, service("vs", o.vs))
+	}
+	if slices.ContainsFunc(parts(), func(p part) bool { return p.scripts && o.only.has(p.name) }) {
+		starts = append(starts, func() (*contender, error) { return startScripts(ctx, m) })
+	}
+	if o.beside.has("nchan") {
+		starts = append(starts, func() (*contender, error) { return startNchan(ctx, m) })
+	}
+	if o.beside.has("webdis") {
+		starts = append(starts, func() (*contender, error) { return startWebdis(ctx, m) })
+	}
+	var all []*contender
+	for _, start := range starts {
+		c, err := start()
 		if err != nil {
 			return nil, err
 		}
@@ -47,17 +56,22 @@ func startAll(ctx context.Context, m *machine, api string) ([]contender, error) 
 	return all, nil
 }
 
-func startService(ctx context.Context, m *machine, program string) (c contender, err error) {
-	c.name = "service"
-	if c.redis, c.address, err = m.redis(ctx); err != nil {
+// overHTTP is the contenders without the scripts.
+func (b *bench) overHTTP() []*contender {
+	return slices.DeleteFunc(slices.Clone(b.contenders), func(c *contender) bool { return c.requests == nil })
+}
+
+func startService(ctx context.Context, m *machine, name, program string) (c *contender, err error) {
+	c = &contender{name: name, service: true, requests: serviceRequests()}
+	if c.redis, err = m.redis(ctx); err != nil {
 		return c, err
 	}
-	public, err := freeAddress()
-	if err != nil {
+	if c.public, err = freeAddress(); err != nil {
 		return c, err
 	}
+	public := c.public
 	c.server, err = m.start(ctx, public, []string{
-		"QST_REDIS_URL=redis://" + c.address, "QST_AUTH=none", "QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_LONG_POLL_MAX=10m",
+		"QST_REDIS_URL=redis://" + c.redis.address, "QST_AUTH=none", "QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_LONG_POLL_MAX=10m",
 	}, program)
 	if err != nil {
 		return c, err
@@ -71,8 +85,8 @@ func startService(ctx context.Context, m *machine, program string) (c contender,
 // startLocked starts another replica on the service's Redis, one that asks for
 // credentials, and so many channels that have one. It forgets them at once: what is
 // measured is a request that has to look them up.
-func startLocked(ctx context.Context, m *machine, program string, service contender, channels int) (contender, error) {
-	c := contender{name: "locked", redis: service.redis, address: service.address}
+func startLocked(ctx context.Context, m *machine, program string, service *contender, channels int) (*contender, error) {
+	c := &contender{name: "locked", redis: service.redis}
 	public, err := freeAddress()
 	if err != nil {
 		return c, err
@@ -88,7 +102,7 @@ func startLocked(ctx context.Context, m *machine, program string, service conten
 		return c, err
 	}
 	c.server, err = m.start(ctx, public, []string{
-		"QST_REDIS_URL=redis://" + c.address, "QST_BOOTSTRAP_FILE=" + file, "QST_AUTH_CACHE=100ms",
+		"QST_REDIS_URL=redis://" + c.redis.address, "QST_BOOTSTRAP_FILE=" + file, "QST_AUTH_CACHE=100ms",
 		"QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_HANDOVER_PERCENT=0",
 	}, program)
 	if err != nil {
@@ -103,48 +117,17 @@ const lockedSecret = "not-a-secret-in-bench"
 
 func lockedChannel(i int) string { return "locked-" + strconv.Itoa(i) }
 
-func startScripts(ctx context.Context, m *machine) (c contender, err error) {
-	c.name, c.server = "scripts", process{name: "bench", pid: os.Getpid()}
-	if c.redis, c.address, err = m.redis(ctx); err != nil {
+func startNchan(ctx context.Context, m *machine) (c *contender, err error) {
+	c = &contender{name: "nchan", requests: nchanRequests()}
+	if c.redis, err = m.redis(ctx); err != nil {
 		return c, err
 	}
-	// As the service does it: a pool for pushes and pulls, and a connection a partition for wakes.
-	const partitions = 64
-	client := func(n int, timeout time.Duration) *redis.Client {
-		return redis.NewClient(&redis.Options{Addr: c.address, PoolSize: n, MinIdleConns: n, ReadTimeout: timeout, Protocol: 2, MaxRetries: -1})
-	}
-	commands, waiting := client(16, 3*time.Second), client(partitions, queue.WakeBlock+3*time.Second)
-	s := scripts{queue.New(commands, waiting, queue.Options{
-		Layout: queue.NewLayout("qst", partitions), PullMaxBytes: 1 << 20, MaxPolls: 20_000, Timeout: 3 * time.Second,
-		Metrics: telemetry.Discard(), Logger: slog.New(slog.DiscardHandler),
-	})}
-	if err := s.store.Prepare(ctx); err != nil {
+	if c.public, err = freeAddress(); err != nil {
 		return c, err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	running.Go(func() { s.store.Run(ctx) })
-	m.close = append(m.close, func() {
-		stop()
-		running.Wait()
-		_, _ = commands.Close(), waiting.Close() // nothing is in flight
-	})
-	c.push, c.subscribe = s.push, s.poll
-	c.publish = c.push
-	return c, nil
-}
-
-func startNchan(ctx context.Context, m *machine) (c contender, err error) {
-	c.name = "nchan"
-	if c.redis, c.address, err = m.redis(ctx); err != nil {
-		return c, err
-	}
-	address, err := freeAddress()
-	if err != nil {
-		return c, err
-	}
+	address := c.public
 	file := filepath.Join(m.dir, "nginx.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConf, m.dir, c.address, address), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConf, m.dir, c.redis.address, address), 0o600); err != nil {
 		return c, err
 	}
 	if c.server, err = m.start(ctx, address, nil, "nginx", "-c", file, "-e", filepath.Join(m.dir, "nginx-error.log")); err != nil {
@@ -181,16 +164,16 @@ http {
 }
 `
 
-func startWebdis(ctx context.Context, m *machine) (c contender, err error) {
-	c.name = "webdis"
-	if c.redis, c.address, err = m.redis(ctx); err != nil {
+func startWebdis(ctx context.Context, m *machine) (c *contender, err error) {
+	c = &contender{name: "webdis", requests: webdisRequests()}
+	if c.redis, err = m.redis(ctx); err != nil {
 		return c, err
 	}
-	address, err := freeAddress()
-	if err != nil {
+	if c.public, err = freeAddress(); err != nil {
 		return c, err
 	}
-	redisHost, redisPort, _ := net.SplitHostPort(c.address)
+	address := c.public
+	redisHost, redisPort, _ := net.SplitHostPort(c.redis.address)
 	host, port, _ := net.SplitHostPort(address)
 	conf, err := json.Marshal(map[string]any{
 		"redis_host": redisHost, "redis_port": json.Number(redisPort), "http_host": host, "http_port": json.Number(port),

@@ -79,21 +79,6 @@ func (m *machine) start(ctx context.Context, address string, env []string, name 
 	}
 }
 
-func (m *machine) redis(ctx context.Context) (process, string, error) {
-	address, err := freeAddress()
-	if err != nil {
-		return process{}, "", err
-	}
-	_, port, _ := net.SplitHostPort(address)
-	dir := filepath.Join(m.dir, "redis-"+port)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return process{}, "", err
-	}
-	p, err := m.start(ctx, address, nil, "redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir,
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxclients", "10000")
-	return p, address, err
-}
-
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {
@@ -112,8 +97,11 @@ type process struct {
 // runs on.
 const ticks = 100
 
-// cpu is the CPU time it has used.
+// cpu is the CPU time it has used; nothing without a process.
 func (p process) cpu() (time.Duration, error) {
+	if p.pid == 0 {
+		return 0, nil
+	}
 	var sum time.Duration
 	for _, pid := range p.family() {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -178,4 +166,11 @@ func (p process) family() []int {
 func glob(pattern string) []string {
 	l, _ := filepath.Glob(pattern) // the patterns are good ones
 	return l
+}
+
+// ownCPU is the CPU time that this program has used.
+func ownCPU() (time.Duration, error) {
+	var u syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }

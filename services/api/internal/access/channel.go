@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
-// Errors of this package, beside those of Redis (wrapped in queue.ErrUnavailable).
+// Errors of this package, beside those of Redis (wrapped in storage.ErrUnavailable).
 var (
 	ErrInvalid    = errors.New("invalid")                         // what an operator sent; the text says what
 	ErrNotFound   = errors.New("there is no such thing")          // channel or credential
@@ -81,6 +82,15 @@ func (s Settings) Limits(defaults queue.Limits) queue.Limits {
 		l.MaxDeliveries = *s.MaxDeliveries
 	}
 	return l
+}
+
+// retention is the channel's own retention as scripts read it from the record, in ms; "": it
+// has none.
+func (s Settings) retention() string {
+	if s.Retention == nil {
+		return ""
+	}
+	return strconv.FormatInt(time.Duration(*s.Retention).Milliseconds(), 10)
 }
 
 // Channel is what operators say of a channel.

@@ -60,6 +60,7 @@ type Gate struct {
 // pass is what a gate has to know of a channel.
 type pass struct {
 	exists   bool
+	life     string
 	settings Settings
 	salt     []byte
 	keys     []key
@@ -86,21 +87,30 @@ func NewGate(store *Store, ttl time.Duration) *Gate {
 
 // Admit lets a request in, or returns why not: ErrUnknown (no or a wrong
 // credential, or no such channel: a stranger can't tell), ErrForbidden (a good
-// credential, for something else), ErrTooManyBad, or queue.ErrUnavailable: then it
-// is not known. The settings are the channel's.
-func (g *Gate) Admit(ctx context.Context, a Attempt) (Settings, error) {
+// credential, for something else), ErrTooManyBad, or storage.ErrUnavailable: then it
+// is not known.
+func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
 	p, err := g.pass(ctx, a.Channel)
 	if err != nil {
-		return Settings{}, err
+		return Admission{}, err
 	}
 	err = p.check(a, time.Now())
 	if errors.Is(err, ErrUnknown) && a.Given {
 		if err := g.penalty(ctx, a); err != nil {
-			return Settings{}, err
+			return Admission{}, err
 		}
 	}
-	return p.settings, err
+	return Admission{Life: p.life, Settings: p.settings}, err
 }
+
+// Admission is what holds on a channel that a request was let in to.
+type Admission struct {
+	Life     string // of the channel's record: see queue.Caller
+	Settings Settings
+}
+
+// Forget has the gate ask anew for a channel whose record is another one than it knows.
+func (g *Gate) Forget(channel string) { g.known.Remove(channel) }
 
 // check compares with every key of the channel, in a time that depends neither on
 // the secret nor, but for nanoseconds, on whether there is such a channel.
@@ -140,7 +150,7 @@ func (g *Gate) pass(ctx context.Context, channel string) (*pass, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := &pass{exists: true, settings: r.Channel.Settings, salt: r.salt}
+		p := &pass{exists: true, life: r.life, settings: r.Channel.Settings, salt: r.salt}
 		for _, c := range r.digests {
 			secret, ok := c.digest()
 			if !ok {

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
-	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 const secret = "sixteen-characters-or-more"
@@ -23,11 +21,9 @@ const secret = "sixteen-characters-or-more"
 func open(t *testing.T) (*Gate, *Store, *redistest.Server) {
 	t.Helper()
 	s := redistest.Start(t)
-	layout := queue.NewLayout("qst", 4)
-	store := NewStore(s.Client(), layout, 10*time.Second)
-	if err := queue.New(s.Client(), s.Client(), queue.Options{Layout: layout, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler), Metrics: telemetry.Discard()}).Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	runner := storage.NewRunner(s.Client(), storage.RunnerOptions{Timeout: 10 * time.Second})
+	t.Cleanup(runner.Close)
+	store := NewStore(runner, s.Client(), storage.NewLayout("qst", 4, false), 10*time.Second)
 	if _, err := store.Create(t.Context(), Channel{Name: "c"}); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +51,7 @@ func TestAdmitFromMemory(t *testing.T) {
 	}
 	other := attempt(secret)
 	other.Channel = "other"
-	if _, err := g.Admit(t.Context(), other); !errors.Is(err, queue.ErrUnavailable) {
+	if _, err := g.Admit(t.Context(), other); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("not in memory: %v", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 // MaxPage is the most channels that a page looks at.
@@ -49,15 +51,15 @@ func (s *Store) List(ctx context.Context, q Query) (Page, error) {
 	if q.Prefix != "" {
 		to = "(" + q.Prefix + "\xff" // names are ASCII
 	}
-	keys := s.layout.AllChannels()
-	share := 2*q.Limit/len(keys) + 16
+	partitions := s.layout.Partitions()
+	share := 2*q.Limit/len(partitions) + 16
 	pipe := s.rdb.Pipeline()
-	parts := make([]*redis.StringSliceCmd, len(keys))
-	for i, key := range keys {
-		parts[i] = pipe.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: to, Count: int64(share)})
+	parts := make([]*redis.StringSliceCmd, len(partitions))
+	for i, p := range partitions {
+		parts[i] = pipe.ZRangeByLex(ctx, p.Channels(), &redis.ZRangeBy{Min: from, Max: to, Count: int64(share)})
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return Page{}, unavailable(err)
+		return Page{}, storage.Unavailable(err)
 	}
 	var page Page
 	var names []string
@@ -83,7 +85,7 @@ func (s *Store) List(ctx context.Context, q Query) (Page, error) {
 		records[i] = pipe.HMGet(ctx, s.layout.Record(name), fieldChannel, fieldRevision)
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return Page{}, unavailable(err)
+		return Page{}, storage.Unavailable(err)
 	}
 	for i, name := range names {
 		c := Channel{Name: name}

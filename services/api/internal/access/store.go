@@ -14,7 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 var (
@@ -31,34 +31,42 @@ const (
 	fieldChannel    = "channel"     // Channel, JSON
 	fieldRevision   = "revision"    // counts the changes
 	fieldSalt       = "salt"        // of the digests, hex
+	fieldLife       = "life"        // names this life of the channel: another one if it is deleted and made again
+	fieldRetention  = "retention"   // that the settings name, ms; "": none. For the queues' scripts
 	fieldCredential = "credential:" //nolint:gosec // no credential: the field's name, with an id behind it; stored, JSON
-	fixedFields     = 3
+	fixedFields     = 5
 )
 
 // Store reads and changes the records of channels. Its methods may be called
 // concurrently.
 type Store struct {
+	runner  *storage.Runner
 	rdb     redis.UniversalClient
-	layout  queue.Layout
+	layout  storage.Layout
 	timeout time.Duration
 
-	create, change, credential *redis.Script
+	create, change, credential storage.Script
 }
 
-// NewStore returns a store of the records in Redis. Each of its steps there
-// takes at most timeout.
-func NewStore(rdb redis.UniversalClient, layout queue.Layout, timeout time.Duration) *Store {
+// NewStore returns a store of the records in Redis. The runner is for what changes them:
+// it sends nothing twice. Each read takes at most timeout.
+func NewStore(runner *storage.Runner, rdb redis.UniversalClient, layout storage.Layout, timeout time.Duration) *Store {
 	return &Store{
-		rdb: rdb, layout: layout, timeout: timeout,
-		create: redis.NewScript(createLua), change: redis.NewScript(changeLua), credential: redis.NewScript(credentialLua),
+		runner: runner, rdb: rdb, layout: layout, timeout: timeout,
+		create: storage.NewScript(storage.Refused, createLua), change: storage.NewScript(storage.Refused, changeLua),
+		credential: storage.NewScript(storage.Refused, credentialLua),
 	}
 }
+
+// Scripts returns the store's scripts, to be loaded before anything is asked.
+func (s *Store) Scripts() []storage.Script { return []storage.Script{s.create, s.change, s.credential} }
 
 // Record is all there is to know of a channel.
 type Record struct {
 	Channel     Channel
 	Credentials []Credential // by id
 
+	life    string
 	salt    []byte
 	digests []stored
 }
@@ -76,8 +84,8 @@ func (s *Store) Create(ctx context.Context, c Channel) (Channel, error) {
 	}
 	var salt [16]byte
 	_, _ = rand.Read(salt[:]) // never fails (crypto/rand)
-	made, err := s.run(ctx, s.create, []string{s.layout.Record(c.Name), s.layout.Channels(c.Name)},
-		c.Name, encode(c), hex.EncodeToString(salt[:]), c.Revision)
+	made, err := s.run(ctx, s.create, c.Name,
+		s.layout.Partition(c.Name).Channels(), c.Name, encode(c), hex.EncodeToString(salt[:]), c.Revision, c.Settings.retention())
 	if err != nil {
 		return Channel{}, err
 	}
@@ -94,7 +102,7 @@ func (s *Store) Change(ctx context.Context, c Channel) (Channel, error) {
 		return Channel{}, err
 	}
 	c.Changed = time.Now().UTC().Truncate(time.Second)
-	changed, err := s.run(ctx, s.change, []string{s.layout.Record(c.Name)}, c.Revision, encode(c))
+	changed, err := s.run(ctx, s.change, c.Name, c.Revision, encode(c), c.Settings.retention())
 	if err != nil {
 		return Channel{}, err
 	}
@@ -114,7 +122,7 @@ func (s *Store) Get(ctx context.Context, channel string) (Record, error) {
 	defer cancel()
 	fields, err := s.rdb.HGetAll(ctx, s.layout.Record(channel)).Result()
 	if err != nil {
-		return Record{}, unavailable(err)
+		return Record{}, storage.Unavailable(err)
 	}
 	return decode(channel, fields)
 }
@@ -132,6 +140,7 @@ func decode(channel string, fields map[string]string) (r Record, err error) {
 	if r.salt, err = hex.DecodeString(fields[fieldSalt]); err != nil {
 		return Record{}, fmt.Errorf("record of channel %s: %w", channel, err)
 	}
+	r.life = fields[fieldLife]
 	for name, value := range fields {
 		if !strings.HasPrefix(name, fieldCredential) {
 			continue
@@ -164,7 +173,7 @@ func (s *Store) addCredential(ctx context.Context, channel string, n NewCredenti
 		return Credential{}, "", err
 	}
 	d := digest(r.salt, secret)
-	added, err := s.run(ctx, s.credential, []string{s.layout.Record(channel)},
+	added, err := s.run(ctx, s.credential, channel,
 		fieldCredential+c.ID, encode(stored{Credential: c, Digest: hex.EncodeToString(d[:])}), fixedFields+maxCredentials, how)
 	if err != nil {
 		return Credential{}, "", err
@@ -186,7 +195,7 @@ func (s *Store) Revoke(ctx context.Context, channel, id string) error {
 	defer cancel()
 	n, err := s.rdb.HDel(ctx, s.layout.Record(channel), fieldCredential+id).Result()
 	if err != nil {
-		return unavailable(err)
+		return storage.Unavailable(err)
 	}
 	if n == 0 {
 		return fmt.Errorf("credential %s: %w", id, ErrNotFound)
@@ -194,15 +203,18 @@ func (s *Store) Revoke(ctx context.Context, channel, id string) error {
 	return nil
 }
 
-// run runs a script that answers with numbers.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]int64, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
-	defer cancel()
-	reply, err := script.Run(ctx, s.rdb, keys, args...).Int64Slice()
+// run runs a script on a channel's record that answers with numbers.
+func (s *Store) run(ctx context.Context, script storage.Script, channel string, args ...any) ([]int64, error) {
+	reply, err := s.runner.RunDurable(ctx, script, s.layout.Record(channel), args...)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	return reply, nil
+	f := reply.Fields()
+	var numbers []int64
+	for f.More() {
+		numbers = append(numbers, f.Int())
+	}
+	return numbers, f.Err()
 }
 
 func encode(v any) []byte {
@@ -212,5 +224,3 @@ func encode(v any) []byte {
 	}
 	return b
 }
-
-func unavailable(err error) error { return fmt.Errorf("%w: %w", queue.ErrUnavailable, err) }

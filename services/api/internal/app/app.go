@@ -16,6 +16,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
@@ -39,16 +40,14 @@ const (
 	prepareFirst, prepareMost = 100 * time.Millisecond, 5 * time.Second
 )
 
-var (
-	errRedisURL = errors.New("QST_REDIS_URL is not a URL that a Redis client understands: see docs/configuration.md")
-)
-
 // App is one replica of the service.
 type App struct {
 	cfg     config.Config
 	log     *slog.Logger
 	clients clients
-	queues  *queue.Store
+	runner  *storage.Runner
+	guard   storage.Guard
+	queues  *queue.Queues
 	api     *httpapi.API
 
 	telemetry *telemetry.Providers
@@ -92,25 +91,36 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	if a.clients, err = connect(cfg); err != nil {
 		return nil, err
 	}
-	layout := queue.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions)
-	a.queues = queue.New(a.clients.commands, a.clients.waiting, queue.Options{
+	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
+	a.guard = storage.Guard{
+		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout, Logger: log,
+	}
+	a.runner = storage.NewRunner(a.clients.commands, storage.RunnerOptions{
+		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
+	})
+	a.queues = queue.New(a.runner, a.clients.commands, a.clients.waiting, queue.Options{
 		Layout:          layout,
-		Embedded:        a.clients.embedded != nil,
+		Cluster:         cfg.RedisCluster,
+		Records:         cfg.Auth == config.AuthChannels,
+		Retention:       cfg.Retention,
+		MaxDigests:      cfg.QueueMaxDigests,
 		PullMaxBytes:    int64(cfg.PullMaxBytes),
 		MaxPolls:        cfg.MaxPolls,
 		HandoverPercent: cfg.HandoverPercent,
-		MinReplicas:     cfg.RedisMinReplicas,
 		Timeout:         cfg.RedisTimeout,
 		Metrics:         metrics,
 		Logger:          log,
 	})
-	a.channels = access.NewStore(a.clients.commands, layout, cfg.RedisTimeout)
+	operator := queue.NewOperator(a.queues, a.clients.commands)
+	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	var gate *access.Gate
 	if cfg.Auth == config.AuthChannels {
 		gate = access.NewGate(a.channels, cfg.AuthCache)
 	}
 	a.api = httpapi.New(httpapi.Options{
-		Queues: a.queues,
+		Queues:   a.queues,
+		Operator: operator,
+		Guard:    a.guard,
 		QueueLimits: queue.Limits{
 			MaxMessages:   cfg.QueueMaxMessages,
 			MaxBytes:      int64(cfg.QueueMaxBytes),
@@ -136,7 +146,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	})
 	if err := metrics.Observe(telemetry.Sources{
 		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool,
-		Totals: func(ctx context.Context) (telemetry.Totals, error) { return a.queues.Totals(ctx, cfg.MetricsTopQueues) },
+		Totals: func(ctx context.Context) (telemetry.Totals, error) { return operator.Totals(ctx, cfg.MetricsTopQueues) },
 	}); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
@@ -160,6 +170,9 @@ func (a *App) close(ctx context.Context) {
 			_ = l.Close() // closed already where its server was
 		}
 	}
+	if a.runner != nil {
+		a.runner.Close()
+	}
 	a.clients.Close()
 	if a.telemetry != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
@@ -179,7 +192,7 @@ func (a *App) InternalAddr() string { return a.internalListener.Addr().String() 
 
 // Run serves until ctx ends, then drains. It returns nil after a drain, in order
 // or cut by QST_DRAIN_TIMEOUT; it returns an error if it can't serve: a listener
-// failed, or Redis answered and is not fit to be used (queue.ErrUnsuitable).
+// failed, or Redis answered and is not fit to be used (storage.ErrUnsuitable).
 // While Redis doesn't answer, Run waits for it, and requests are answered 503.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close(ctx)
@@ -231,9 +244,9 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) prepare(ctx context.Context) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
-		err := a.queues.Prepare(ctx)
+		err := a.guard.Prepare(ctx, append(a.queues.Scripts(), a.channels.Scripts()...)...)
 		if err == nil {
-			err = a.queues.Warm(ctx, a.cfg.RedisPoolSize)
+			err = a.guard.Warm(ctx, a.cfg.RedisPoolSize)
 		}
 		if err == nil {
 			err = a.channels.Apply(ctx, a.bootstrap)
@@ -241,7 +254,7 @@ func (a *App) prepare(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, queue.ErrUnavailable) {
+		if !errors.Is(err, storage.ErrUnavailable) {
 			return err
 		}
 		a.log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)

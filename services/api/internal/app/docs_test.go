@@ -41,6 +41,8 @@ func TestDocumentedCommands(t *testing.T) {
 		{file: "README.md", redis: "embedded"}, // as make run has it
 		{file: "docs/protocol.md", redis: s.URL()},
 		{file: "docs/admin.md", redis: redistest.Start(t).URL(), env: []string{token, "QST_AUTH=channels"}},
+		{file: "docs/phones.md", redis: "embedded", env: []string{token, "QST_AUTH=channels"}},
+		{file: "docs/conformance.md", redis: "embedded"},
 		{file: "docs/cli.md", redis: redistest.Start(t).URL(), env: []string{token, "QST_AUTH=channels"}},
 	} {
 		t.Run(c.file, func(t *testing.T) {

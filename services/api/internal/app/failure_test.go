@@ -292,7 +292,7 @@ func TestRefusesUnsuitableRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := redistest.Start(t, c.args...)
-			s.Client().HSet(ctx, "qst:layout", "version", 1, "partitions", 64)
+			s.Client().HSet(ctx, "qst:layout", "version", 2, "partitions", 64)
 			r := launchReplica(t, s.URL(), c.env...)
 			if code := r.exitCode(); code != 1 || !strings.Contains(r.log.String(), c.says) {
 				t.Fatalf("exit code %d, log %s", code, r.log)

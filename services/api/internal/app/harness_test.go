@@ -291,12 +291,12 @@ func waitForPoll(t testing.TB, s *redistest.Server, channel, kind, before string
 	c := s.Client()
 	var waiter string
 	eventually(t, "a poll waits", func() error {
-		keys, err := c.Keys(t.Context(), "qst:*:q:"+channel+":"+kind+":waiter").Result()
+		keys, err := c.Keys(t.Context(), "qst:*:q:"+channel+":"+kind+":meta").Result()
 		if err != nil {
 			return err
 		}
 		for _, k := range keys {
-			if waiter = c.Get(t.Context(), k).Val(); waiter != "" && waiter != before {
+			if waiter = c.HGet(t.Context(), k, "waiter").Val(); waiter != "" && waiter != before {
 				return nil
 			}
 		}

@@ -327,7 +327,8 @@ func (c *contract) protocol() {
 
 		c.ask(pull, 401, url, "")
 		c.ask(pull, 403, url, "", other)
-		c.ask(pull, 400, url+"?max=0", "", auth)
+		c.ask(pull, 400, url+"?max=x", "", auth)
+		c.ask(pull, 200, url+"?max=0&etag=garbage", "", auth)
 		c.askAs("PUT", pull, 405, url, "", auth)
 	}
 	// The mailbox keeps its messages for queues to look at.

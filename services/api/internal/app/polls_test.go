@@ -34,7 +34,8 @@ func TestManyPolls(t *testing.T) {
 	defer client.CloseIdleConnections()
 	got := make(chan error, manyPolls)
 	waiting := func() (n int) {
-		iter := c.Scan(t.Context(), 0, "qst:*:waiter", 10_000).Iterator()
+		// A poll waits in the state of its queue, which nothing was pushed into yet.
+		iter := c.Scan(t.Context(), 0, "qst:*:meta", 10_000).Iterator()
 		for iter.Next(t.Context()) {
 			n++
 		}

@@ -10,26 +10,6 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
 
-// Two processes on one Redis are one service.
-func TestAnyReplica(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t)
-	a, b := startReplica(t, s.URL()), startReplica(t, s.URL())
-
-	poll := longPoll(t, a, "/v2/channels/c/application")
-	waitForPoll(t, s, "c", "inbound", "")
-	push(t, b, "/v2/channels/c/gateway", `{"id":"1","from":"sms://1","body":"hello"}`)
-	got := within(t, poll)
-	if ids(t, got) != "1" {
-		t.Fatalf("the poll on one replica got %v of a push to the other", got)
-	}
-	// Confirmed on the other replica.
-	next := pull(t, b, "/v2/channels/c/application", etag(got))
-	if next.Header.Get("QST-Confirmed") != "1" || next.Body != "[]" {
-		t.Fatalf("confirming on the other replica: %v", next)
-	}
-}
-
 func TestDeadPollerTakesNothing(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -55,23 +35,6 @@ func TestDeadPollerTakesNothing(t *testing.T) {
 				t.Fatalf("the next poll got %v", got)
 			}
 		})
-	}
-}
-
-// The older of two polls is answered empty.
-func TestLaterPollSupersedes(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t)
-	a, b := startReplica(t, s.URL()), startReplica(t, s.URL())
-	first := longPoll(t, a, "/v2/channels/c")
-	waitForPoll(t, s, "c", "mailbox", "")
-	second := longPoll(t, b, "/v2/channels/c")
-	if got := within(t, first); got.Status != http.StatusOK || got.Body != "[]" {
-		t.Fatalf("the older poll: %v", got)
-	}
-	push(t, a, "/v2/channels/c", `{"id":"1","body":"x"}`)
-	if got := within(t, second); ids(t, got) != "1" {
-		t.Fatalf("the newer poll: %v", got)
 	}
 }
 

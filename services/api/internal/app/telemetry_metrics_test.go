@@ -236,7 +236,8 @@ func (l *load) poison(ctx context.Context, a, b *replica, most int) error {
 		return err
 	}
 	seen := make(map[string]bool)
-	for i := range most + 1 {
+	// Each is tried alone once more, and then set aside by the pull after that.
+	for i := range most + 3 {
 		if _, err := l.pull(ctx, []*replica{a, b}[i%2].URL+path, seen, ""); err != nil {
 			return err
 		}

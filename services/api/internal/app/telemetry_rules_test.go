@@ -127,11 +127,14 @@ func TestRules(t *testing.T) {
 
 // panel is one of a dashboard, as far as these tests look at it.
 type panel struct {
-	ID         int
-	Type       string
-	Title      string
-	Datasource struct{ Type, UID string }
-	Targets    []struct {
+	ID    int
+	Type  string
+	Title string
+	// What people read and click.
+	Description string
+	FieldConfig any
+	Datasource  struct{ Type, UID string }
+	Targets     []struct {
 		Expr, Query string
 		Datasource  struct{ Type, UID string }
 	}
@@ -230,7 +233,7 @@ func promQL(t testing.TB) map[string]string {
 var (
 	// What is in a PromQL expression beside metrics, taken away in this order.
 	notMetrics = []*regexp.Regexp{
-		regexp.MustCompile(`"[^"]*"`), regexp.MustCompile(`\{[^}]*\}`), regexp.MustCompile(`\[[^\]]*\]`),
+		regexp.MustCompile(`#[^\n]*`), regexp.MustCompile(`"[^"]*"`), regexp.MustCompile(`\{[^}]*\}`), regexp.MustCompile(`\[[^\]]*\]`),
 		regexp.MustCompile(`\b(by|without|on|ignoring|group_left|group_right) *\([^)]*\)`),
 		regexp.MustCompile(`\b(and|or|unless|bool|offset)\b`),
 		regexp.MustCompile(`\b\w+ *\(`), // functions

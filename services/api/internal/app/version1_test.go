@@ -4,88 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
-
-// Each transcript in testdata/version1, played against the service.
-func TestVersion1Transcripts(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("testdata/version1/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no transcripts", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			t.Parallel()
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			onEachRedis(t, func(t *testing.T, a, b *replica) {
-				for i, exchange := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
-					play(t, []*replica{a, b}[i%2], exchange)
-				}
-			})
-		})
-	}
-}
-
-// play sends what a transcript's ">" lines say and holds the answer against "<".
-func play(t *testing.T, r *replica, exchange string) {
-	t.Helper()
-	var sent, want []string
-	for line := range strings.Lines(exchange) {
-		line = strings.TrimRight(line, "\n")
-		switch mark, rest, _ := strings.Cut(line, " "); mark {
-		case ">":
-			sent = append(sent, rest)
-		case "<":
-			want = append(want, rest)
-		case "#":
-		default:
-			t.Fatalf("a line that is none of > < #: %q", line)
-		}
-	}
-	method, path, _ := strings.Cut(sent[0], " ")
-	headers, body := split(sent[1:])
-	got := do(t, method, r.URL+path, body, headers...)
-	status, _ := strconv.Atoi(want[0])
-	wantHeaders, wantBody := split(want[1:])
-	if got.Status != status {
-		t.Fatalf("%s: %d %s, want %d", sent[0], got.Status, got.Body, status)
-	}
-	for _, h := range wantHeaders {
-		name, value, _ := strings.Cut(h, ": ")
-		if value == "none" {
-			value = ""
-		}
-		if got.Header.Get(name) != value {
-			t.Fatalf("%s: %s is %q, want %q", sent[0], name, got.Header.Get(name), value)
-		}
-	}
-	if wantBody != "" && got.Body != wantBody {
-		t.Fatalf("%s:\n%s\nwant\n%s", sent[0], got.Body, wantBody)
-	}
-	if strings.Contains(path, "/v1/") && got.Status == http.StatusOK && strings.ContainsAny(got.Header.Get("ETag"), `"/`) {
-		t.Fatalf("%s: a phone would not know its own ETag in %q", sent[0], got.Header.Get("ETag"))
-	}
-}
-
-// split takes lines apart into headers and what follows the empty line.
-func split(lines []string) (headers []string, body string) {
-	for i, line := range lines {
-		if line == "" {
-			return lines[:i], strings.Join(lines[i+1:], "\n")
-		}
-	}
-	return lines, ""
-}
 
 // A phone on version 1 with credentials; what it reports of messages reaches the
 // operator, and the application where the channel is set up for it.
@@ -262,30 +186,4 @@ func TestVersion1SameID(t *testing.T) {
 			t.Errorf("given %v, want %v", got, want)
 		}
 	}, "QST_MAX_DELIVERIES=2")
-}
-
-// A phone that has lost what it named last, and so names nothing, is given a message of
-// the same id and confirms that by it.
-func TestVersion1BeginsAnew(t *testing.T) {
-	t.Parallel()
-	onEachRedis(t, func(t *testing.T, a, b *replica) {
-		outgoing := func(r *replica, last string, want ...string) {
-			t.Helper()
-			got := do(t, "GET", r.URL+"/v1/acme/qst/outgoing", "", basic("phone", "x"), "If-None-Match: "+last)
-			if n := strings.Count(got.Body, "<message "); n != len(want) || n > 0 && !strings.Contains(got.Body, `id="1" `) {
-				t.Fatalf("naming %q: %s", last, got.Body)
-			}
-			for _, text := range want {
-				if !strings.Contains(got.Body, "<text>"+text+"<") {
-					t.Fatalf("naming %q: %s", last, got.Body)
-				}
-			}
-		}
-		push(t, a, "/v2/channels/acme.phone/application", `{"id":"1","body":"before"}`)
-		outgoing(a, "", "before")
-		outgoing(b, "1")
-		push(t, a, "/v2/channels/acme.phone/application", `{"id":"1","body":"after"}`)
-		outgoing(a, "", "after")
-		outgoing(b, "1")
-	})
 }

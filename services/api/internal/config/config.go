@@ -68,9 +68,11 @@ type Config struct {
 	QueueMaxMessages int64 `split_words:"true" default:"100000" min:"1" max:"1000000000" desc:"Messages in a queue. A batch that does not fit in whole: 503."`
 	QueueMaxBytes    Bytes `split_words:"true" default:"64MiB" min:"1" max:"1024GiB" desc:"Size of a queue's messages in their canonical form. A batch that does not fit in whole: 503."`
 
+	QueueMaxDigests int64 `split_words:"true" default:"1000000" min:"1000" max:"100000000" desc:"Messages of a queue that are known for the same when they are sent again, at the most: beyond it the oldest are forgotten before QST_DEDUP_WINDOW is over. Each takes about 120 bytes in Redis."`
+
 	Retention     time.Duration `split_words:"true" default:"336h" min:"100ms" max:"87600h" zero:"kept for ever" desc:"Age at which an unconfirmed message is dropped, counted and logged."`
 	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
-	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message is set aside as dead."`
+	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message is set aside as dead. One that went out with others is tried alone first."`
 
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`

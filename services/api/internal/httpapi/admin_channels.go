@@ -120,7 +120,7 @@ func (a *API) getChannel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	stats, err := a.opts.Queues.Stats(ctx, name, queue.Kinds()...)
+	stats, err := a.opts.Operator.Stats(ctx, name, queue.Kinds()...)
 	if err != nil {
 		return err
 	}
@@ -177,8 +177,10 @@ func (a *API) changeChannel(c echo.Context) error {
 		return err
 	}
 	a.audit(c, "channel changed", name, slog.Int64("revision", ch.Revision))
-	if err := a.opts.Queues.Retain(ctx, name, ch.Settings.Limits(a.opts.QueueLimits).Retention); err != nil {
-		return err
+	// The change has been made. If this fails, a shorter retention is followed a little later, by
+	// whoever touches the queues next.
+	if err := a.opts.Operator.Retain(ctx, name); err != nil {
+		a.log.WarnContext(ctx, "a changed retention is followed later", "channel", name, "error", err)
 	}
 	c.Response().Header()["ETag"] = []string{revisionTag(ch.Revision)}
 	return a.answer(c, http.StatusOK, ch)
@@ -191,23 +193,23 @@ func (a *API) deleteChannel(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	limits, revision := a.opts.QueueLimits, ""
+	revision := ""
 	r, err := a.opts.Channels.Get(ctx, name)
 	switch {
 	case err == nil:
 		if err := ifMatch(c, r.Channel.Revision); err != nil {
 			return err
 		}
-		limits, revision = r.Channel.Settings.Limits(limits), strconv.FormatInt(r.Channel.Revision, 10)
+		revision = strconv.FormatInt(r.Channel.Revision, 10)
 	case !errors.Is(err, access.ErrNotFound):
 		return err
 	}
-	messages, err := a.opts.Queues.Delete(ctx, name, revision, limits)
+	messages, err := a.opts.Operator.Delete(ctx, name, revision)
 	if err != nil {
 		return err
 	}
-	a.audit(c, "channel deleted", name, slog.Int("messages", messages))
-	return a.answer(c, http.StatusOK, map[string]int{"messages": messages})
+	a.audit(c, "channel deleted", name, slog.Int64("messages", messages))
+	return a.answer(c, http.StatusOK, map[string]int64{"messages": messages})
 }
 
 // listCredentials answers GET …/credentials.
@@ -282,7 +284,7 @@ func (a *API) listStates(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	states, err := a.opts.Queues.States(c.Request().Context(), name, int64(limit))
+	states, err := a.opts.Operator.States(c.Request().Context(), name, int64(limit))
 	if err != nil {
 		return err
 	}

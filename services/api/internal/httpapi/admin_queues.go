@@ -11,7 +11,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
@@ -49,7 +48,7 @@ func (a *API) listQueues(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	stats, err := a.opts.Queues.Stats(c.Request().Context(), channel, queue.Kinds()...)
+	stats, err := a.opts.Operator.Stats(c.Request().Context(), channel, queue.Kinds()...)
 	if err != nil {
 		return err
 	}
@@ -66,7 +65,7 @@ func (a *API) getQueue(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	stats, err := a.opts.Queues.Stats(c.Request().Context(), n.Channel, n.Kind)
+	stats, err := a.opts.Operator.Stats(c.Request().Context(), n.Channel, n.Kind)
 	if err != nil {
 		return err
 	}
@@ -84,7 +83,7 @@ type entryView struct {
 // mostEntries bounds a page of messages, each of which may be 64 KiB.
 const mostEntries = 100
 
-func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limit int64) ([]queue.Entry, error)) error {
+func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limit int64) ([]queue.Message, error)) error {
 	n, err := queueParam(c)
 	if err != nil {
 		return err
@@ -106,7 +105,7 @@ func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limi
 		Next     string      `json:"next,omitempty"`
 	}{Messages: make([]entryView, len(entries))}
 	for i, e := range entries {
-		page.Messages[i] = entryView{ID: e.ID, Stored: e.Stored, Deliveries: e.Deliveries, Message: e.Canonical}
+		page.Messages[i] = entryView{ID: e.ID, Stored: e.Stored, Deliveries: e.Deliveries, Message: e.Payload}
 	}
 	if len(entries) == limit {
 		u := *c.Request().URL
@@ -119,15 +118,15 @@ func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limi
 
 // peek answers GET …/messages.
 func (a *API) peek(c echo.Context) error {
-	return a.entries(c, func(n queue.Name, after string, limit int64) ([]queue.Entry, error) {
-		return a.opts.Queues.Peek(c.Request().Context(), n, after, limit)
+	return a.entries(c, func(n queue.Name, after string, limit int64) ([]queue.Message, error) {
+		return a.opts.Operator.Peek(c.Request().Context(), n, after, limit)
 	})
 }
 
 // listDead answers GET …/dead.
 func (a *API) listDead(c echo.Context) error {
-	return a.entries(c, func(n queue.Name, after string, limit int64) ([]queue.Entry, error) {
-		return a.opts.Queues.Dead(c.Request().Context(), n, after, limit)
+	return a.entries(c, func(n queue.Name, after string, limit int64) ([]queue.Message, error) {
+		return a.opts.Operator.Dead(c.Request().Context(), n, after, limit)
 	})
 }
 
@@ -142,15 +141,15 @@ func (a *API) purge(c echo.Context) error {
 	if err != nil || count < 0 {
 		return badParameter("count", v, "the number of messages that the queue holds: purging needs it, as a confirmation")
 	}
-	held, err := a.opts.Queues.Purge(c.Request().Context(), n, count)
+	held, err := a.opts.Operator.Purge(c.Request().Context(), n, count)
 	if errors.Is(err, queue.ErrStale) {
 		return problem{status: http.StatusConflict, detail: fmt.Sprintf("the queue does not hold %d messages, but %d: nothing was purged", count, held)}
 	}
 	if err != nil {
 		return err
 	}
-	a.audit(c, "queue purged", n.Channel, slog.String("queue", string(n.Kind)), slog.Int("messages", held))
-	return a.answer(c, http.StatusOK, map[string]int{"messages": held})
+	a.audit(c, "queue purged", n.Channel, slog.String("queue", string(n.Kind)), slog.Int64("messages", held))
+	return a.answer(c, http.StatusOK, map[string]int64{"messages": held})
 }
 
 // requeue answers POST …/dead/{id}/requeue.
@@ -160,13 +159,7 @@ func (a *API) requeue(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	limits := a.opts.QueueLimits
-	if r, err := a.opts.Channels.Get(ctx, n.Channel); err == nil {
-		limits = r.Channel.Settings.Limits(limits)
-	} else if !errors.Is(err, access.ErrNotFound) {
-		return err
-	}
-	if err := a.opts.Queues.Requeue(ctx, n, limits, id); err != nil {
+	if err := a.opts.Operator.Requeue(ctx, n, id); err != nil {
 		return err
 	}
 	a.audit(c, "dead message put back", n.Channel, slog.String("queue", string(n.Kind)), slog.String("id", id))
@@ -179,7 +172,7 @@ func (a *API) dropDead(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.opts.Queues.DropDead(c.Request().Context(), n, id); err != nil {
+	if err := a.opts.Operator.DropDead(c.Request().Context(), n, id); err != nil {
 		return err
 	}
 	a.audit(c, "dead message dropped", n.Channel, slog.String("queue", string(n.Kind)), slog.String("id", id))

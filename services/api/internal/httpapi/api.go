@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,12 +18,15 @@ import (
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // Options are the settings of the API. All are required, but where it is said.
 type Options struct {
-	Queues         *queue.Store
+	Queues         *queue.Queues
+	Operator       *queue.Operator
+	Guard          storage.Guard
 	QueueLimits    queue.Limits  // of a channel that has none of its own
 	Gate           *access.Gate  // nil: everyone may do everything (QST_AUTH=none)
 	Channels       *access.Store // what operators say of channels
@@ -152,7 +157,7 @@ func (a *API) readyz(c echo.Context) error {
 	case draining:
 		h.Status = "draining"
 	default:
-		if err := a.opts.Queues.Check(c.Request().Context()); err != nil {
+		if err := a.ready(c.Request().Context()); err != nil {
 			a.log.WarnContext(c.Request().Context(), "not ready", "error", err)
 			h.Status, h.Detail = "not ready", explain(err).detail
 		}
@@ -161,4 +166,17 @@ func (a *API) readyz(c echo.Context) error {
 		return c.JSON(http.StatusServiceUnavailable, h)
 	}
 	return c.JSON(http.StatusOK, h)
+}
+
+// ready tells whether this replica can serve: some part of Redis answers. It only reads.
+func (a *API) ready(ctx context.Context) error {
+	down, some := a.opts.Guard.Unreachable(ctx)
+	if !some {
+		return fmt.Errorf("%w: no master answers", storage.ErrUnavailable)
+	}
+	err := a.opts.Guard.Check(ctx)
+	if err != nil && len(down) > 0 && errors.Is(err, storage.ErrUnavailable) && !storage.Lost(err) {
+		return nil // what is not there is what can't be asked
+	}
+	return err
 }

@@ -21,11 +21,13 @@ func (a *API) timely(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		rc := http.NewResponseController(c.Response())
 		_ = rc.SetReadDeadline(time.Now().Add(a.opts.RequestTimeout)) // only a test's recorder can't
-		// In a copy: net/http looks at its own request's body to see whether the client
-		// waits for "100 Continue". It would wait for what such a client never sends.
-		r = r.WithContext(r.Context())
+		if r.Header.Get("Expect") != "" {
+			// In a copy: net/http looks at its own request's body to see whether the client
+			// waits for "100 Continue". It would wait for what such a client never sends.
+			r = r.WithContext(r.Context())
+			c.SetRequest(r)
+		}
 		r.Body = &timelyBody{r.Body, rc}
-		c.SetRequest(r)
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			// Nobody wants it. But while it is on its way nothing tells of a client that
 			// goes away, and a poll may be held for long.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -62,21 +63,32 @@ func (a *API) channel(c echo.Context) error {
 
 // admit lets a request in, and returns what the queue has to know of it, and what
 // the channel's settings are.
-func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right access.Right) (queue.Call, access.Settings, error) {
+func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right access.Right) (queue.Caller, access.Settings, error) {
 	r := c.Request()
-	call := queue.Call{Limits: a.opts.QueueLimits, Address: c.RealIP(), UserAgent: userAgent(r)}
+	call := queue.Caller{Limits: a.opts.QueueLimits, Address: c.RealIP(), UserAgent: userAgent(r)}
 	if a.opts.Gate == nil {
 		return call, access.Settings{}, nil
 	}
 	user, secret, given := r.BasicAuth()
-	settings, err := a.opts.Gate.Admit(r.Context(), access.Attempt{
+	admission, err := a.opts.Gate.Admit(r.Context(), access.Attempt{
 		Channel: channel, Endpoint: e, Right: right, User: user, Secret: secret, Given: given, Address: call.Address,
 	})
 	if err != nil {
-		return queue.Call{}, access.Settings{}, err
+		return queue.Caller{}, access.Settings{}, err
 	}
-	call.Registered, call.Limits = true, settings.Limits(a.opts.QueueLimits)
-	return call, settings, nil
+	call.Life, call.Limits = admission.Life, admission.Settings.Limits(a.opts.QueueLimits)
+	return call, admission.Settings, nil
+}
+
+// again lets a request in once more whose channel is not the one that it was let in to: the
+// channel has been deleted, and perhaps made again. It returns the error if it is not let in.
+func (a *API) again(c echo.Context, channel string, e access.Endpoint, right access.Right, err error) (queue.Caller, error) {
+	if a.opts.Gate == nil || !errors.Is(err, queue.ErrUnknownChannel) {
+		return queue.Caller{}, err
+	}
+	a.opts.Gate.Forget(channel)
+	call, _, err := a.admit(c, channel, e, right)
+	return call, err
 }
 
 // maxUserAgent bounds what is kept of a client's name for itself.

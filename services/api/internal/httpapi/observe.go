@@ -18,6 +18,7 @@ import (
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
@@ -38,6 +39,7 @@ type event struct {
 	in, out   int // bytes of bodies, decompressed
 	held      time.Duration
 	err       error
+	reason    string // of err
 }
 
 const eventKey = "event"
@@ -68,6 +70,7 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			c.SetRequest(r)
 		}
 		if e.err = next(c); e.err != nil {
+			e.reason = explain(e.err).reason
 			c.Error(e.err) // writes the answer: see fail
 		}
 		service := time.Since(start) - e.held
@@ -77,7 +80,9 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if e.counted {
 			a.measure(r.Context(), countedMethod(r), c.Response().Status, e, service)
 		}
-		a.log.LogAttrs(context.WithoutCancel(r.Context()), a.level(c, e), "request", e.attrs(c, service)...)
+		if level := a.level(c, e); a.log.Enabled(r.Context(), level) {
+			a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", e.attrs(c, service)...)
+		}
 		if c.Response().Status == statusClientClosed {
 			// Nothing was written. Of a client that only stopped sending (shutdown of one
 			// direction) net/http would make a 200 of that.
@@ -157,12 +162,12 @@ func (e *event) attrs(c echo.Context, service time.Duration) []slog.Attr {
 		attrs = append(attrs, slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
 	}
 	if e.channel == "" {
-		return append(attrs, slog.String("path", short(r.URL.Path)), reasonAttr(e.err))
+		return append(attrs, slog.String("path", short(r.URL.Path)), e.reasonAttr())
 	}
 	attrs = append(attrs,
 		slog.String("route", e.route), slog.String("channel", e.channel), slog.String("endpoint", string(e.endpoint)), slog.String("queue", string(e.queue)))
 	if e.err != nil {
-		return append(attrs, reasonAttr(e.err), slog.Int("bytes_in", e.in))
+		return append(attrs, e.reasonAttr(), slog.Int("bytes_in", e.in))
 	}
 	if r.Method == http.MethodPost {
 		return append(attrs, slog.Int("accepted", e.pushed.Accepted), slog.Int("duplicates", e.pushed.Duplicates), slog.Int("bytes_in", e.in))
@@ -184,17 +189,28 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // reasonAttr says why a request was not answered 200. The text of an error that
 // speaks of the request is for its client alone: it may quote a message.
-func reasonAttr(err error) slog.Attr {
-	reason := explain(err).reason
+func (e *event) reasonAttr() slog.Attr {
 	switch {
-	case err == nil:
+	case e.err == nil:
 		return slog.Attr{}
-	case reason == reasonInternal || errors.Is(err, queue.ErrUnavailable):
-		return slog.Group("", slog.String("reason", reason), slog.String("error", err.Error()))
+	case e.reason == reasonInternal || errors.Is(e.err, storage.ErrUnavailable):
+		return slog.Group("", slog.String("reason", e.reason), slog.String("error", e.err.Error()))
 	default:
-		return slog.String("reason", reason)
+		return slog.String("reason", e.reason)
 	}
 }
+
+// requests are the attributes of request durations, made once.
+var requests = func() map[[2]string]metric.MeasurementOption {
+	all := make(map[[2]string]metric.MeasurementOption)
+	for _, method := range []string{http.MethodPost, http.MethodGet, otherMethod} {
+		for _, outcome := range []string{"ok", "refused", "client_gone"} {
+			all[[2]string{method, outcome}] = metric.WithAttributeSet(attribute.NewSet(
+				attribute.String("method", method), attribute.String("outcome", outcome)))
+		}
+	}
+	return all
+}()
 
 // measure counts a request for a channel.
 func (a *API) measure(ctx context.Context, method string, status int, e *event, service time.Duration) {
@@ -206,14 +222,14 @@ func (a *API) measure(ctx context.Context, method string, status int, e *event, 
 		outcome = "client_gone"
 	case e.err != nil:
 		outcome = "refused"
-		m.Refused.Add(ctx, 1, refusal(method, explain(e.err).reason))
+		m.Refused.Add(ctx, 1, refusal(method, e.reason))
 	}
-	m.Request.Record(ctx, service.Seconds(), metric.WithAttributes(attribute.String("method", method), attribute.String("outcome", outcome)))
+	m.Request.Record(ctx, service.Seconds(), requests[[2]string{method, outcome}])
 	if e.in > 0 {
-		m.BytesIn.Add(ctx, int64(e.in), metric.WithAttributes(telemetry.Queue(e.queue)))
+		m.BytesIn.Add(ctx, int64(e.in), e.queue.Attribute())
 	}
 	if e.out > 0 {
-		m.BytesOut.Add(ctx, int64(e.out), metric.WithAttributes(telemetry.Queue(e.queue)))
+		m.BytesOut.Add(ctx, int64(e.out), e.queue.Attribute())
 	}
 	if e.held > 0 {
 		if e.err == nil {
@@ -286,9 +302,9 @@ func (a *API) tracePull(ctx context.Context, n queue.Name, d queue.Delivery, sta
 			messaging(n, semconv.MessagingOperationTypeSettle, d.Confirmed), trace.WithLinks(telemetry.Links(d.ConfirmedTraces)...))
 		span.End()
 	}
-	if len(d.Messages) > 0 {
+	if len(d.Payloads) > 0 {
 		_, span := a.opts.Tracer.Start(ctx, "receive "+string(n.Kind), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(woken),
-			messaging(n, semconv.MessagingOperationTypeReceive, len(d.Messages)), trace.WithLinks(telemetry.Links(d.Traces)...))
+			messaging(n, semconv.MessagingOperationTypeReceive, len(d.Payloads)), trace.WithLinks(telemetry.Links(d.Traces)...))
 		span.End()
 	}
 }

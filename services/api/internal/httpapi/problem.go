@@ -15,6 +15,7 @@ import (
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 // problem is what goes wrong with a request, as RFC 9457 writes it. As an error
@@ -57,8 +58,8 @@ var table = []struct {
 	// Not 408 or 400: clients throw the batch away on those.
 	{err: errBodyCut, reason: "body_cut", status: http.StatusServiceUnavailable, detail: "the body did not arrive whole, or not in time", retryAfter: time.Second},
 	{err: queue.ErrFull, reason: "full", status: http.StatusServiceUnavailable, detail: "the queue has no room for this batch; nothing of it was stored", retryAfter: 10 * time.Second},
-	{err: queue.ErrUnavailable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be reached", retryAfter: 2 * time.Second},
-	{err: queue.ErrUnsuitable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be used as it is", retryAfter: 10 * time.Second},
+	{err: storage.ErrUnavailable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be reached", retryAfter: 2 * time.Second},
+	{err: storage.ErrUnsuitable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be used as it is", retryAfter: 10 * time.Second},
 	{err: access.ErrUnknown, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
 	{err: queue.ErrUnknownChannel, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
 	{err: access.ErrForbidden, reason: "forbidden", status: http.StatusForbidden, detail: "these credentials are good, but not for this"},

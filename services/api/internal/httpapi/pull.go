@@ -23,23 +23,36 @@ const (
 )
 
 // pull answers a GET; see "Pulling" in the protocol.
-func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
+func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 	r := c.Request()
 	q, err := parsePull(r, a.opts.LongPollMax)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	d, err := a.opts.Queues.Pull(r.Context(), n, call, q.request)
 	ev := eventOf(c)
-	ev.held, ev.delivered, ev.again, ev.confirmed = d.Held, len(d.Messages), d.Redelivered, d.Confirmed
-	if err == nil && d.Held > 0 && len(d.Messages) > 0 {
-		// The credential may have been revoked while the poll was held. What was read is
-		// not confirmed: it is for the next one.
-		_, _, err = a.admit(c, ev.channel, ev.endpoint, access.Pull)
+	d, err := a.opts.Queues.Pull(r.Context(), n, call, q.request)
+	if err != nil {
+		if call, err = a.again(c, n.Channel, ev.endpoint, access.Pull, err); err == nil {
+			d, err = a.opts.Queues.Pull(r.Context(), n, call, q.request)
+		}
+	}
+	ev.held, ev.delivered, ev.again, ev.confirmed = d.Held, len(d.Payloads), d.Redelivered, d.Confirmed
+	if err == nil && d.Held > 0 && len(d.Payloads) > 0 {
+		// The credential may have been revoked while the poll was held: then what was read is
+		// for the next one.
+		if _, _, err = a.admit(c, n.Channel, ev.endpoint, access.Pull); err != nil {
+			a.opts.Queues.GiveBack(r.Context(), n, call, d, 0)
+		}
 	}
 	if err != nil {
 		return err
+	}
+	body, err := qst.AppendFromCanonical(nil, q.format, d.Payloads)
+	if err != nil {
+		// Without what err says: it speaks of a request, which this is not (a 400 would be the
+		// client's fault), and quotes the message.
+		return fmt.Errorf("queue %s of channel %s holds what is not a message as the service writes them", n.Kind, n.Channel)
 	}
 	a.tracePull(r.Context(), n, d, start)
 	h := c.Response().Header()
@@ -56,7 +69,7 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
 		h.Set("Connection", "close") // also if the poll began before the drain
 	}
 	switch {
-	case len(d.Messages) > 0:
+	case len(d.Payloads) > 0:
 		ev.outcome = "messages"
 	case d.Superseded:
 		ev.outcome = "superseded"
@@ -65,7 +78,6 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Call) error {
 	default:
 		ev.outcome = "empty"
 	}
-	body := qst.Append(nil, q.format, d.Messages)
 	ev.out = len(body)
 	a.send(c, http.StatusOK, body)
 	return nil
@@ -82,7 +94,7 @@ type pullQuery struct {
 // with a value it can't have is a problem that names it.
 func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 	params := parseQuery(r.URL.RawQuery)
-	q := pullQuery{format: accepted(r.Header.Values("Accept")), request: queue.Request{Max: defaultMax}}
+	q := pullQuery{request: queue.Request{Max: defaultMax}}
 
 	if v, ok := params["format"]; ok {
 		switch v {
@@ -93,11 +105,13 @@ func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 		default:
 			return q, badParameter("format", v, "xml or json")
 		}
+	} else {
+		q.format = accepted(r.Header.Values("Accept"))
 	}
 	if v, ok := params["max"]; ok {
 		n, err := strconv.ParseUint(v, 10, 64)
-		if !digits(v) || err == nil && n == 0 {
-			return q, badParameter("max", v, "a whole number from 1")
+		if !digits(v) {
+			return q, badParameter("max", v, "a whole number")
 		}
 		q.request.Max = mostMax
 		if err == nil && n < mostMax { // an error here: more than fits
@@ -124,6 +138,10 @@ func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 		return q, badParameter("long-polling", v, "true or false")
 	}
 
+	if q.request.Max == 0 {
+		q.request.Wait = 0 // it only confirms: there is nothing to wait for
+	}
+
 	tags := r.Header.Values("If-None-Match")
 	if v, ok := params["etag"]; ok {
 		tags = []string{v}
@@ -132,7 +150,7 @@ func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 		for tag := range strings.SplitSeq(list, ",") { // If-None-Match takes a list
 			q.tagged = q.tagged || strings.TrimSpace(tag) != ""
 			if etag, ok := qst.ParseETag(tag); ok {
-				q.request.ETag = &etag
+				q.request.Processed = queue.UpTo(&etag)
 			}
 		}
 	}

@@ -7,17 +7,19 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // push answers a POST; see "Pushing" in the protocol.
-func (a *API) push(c echo.Context, n queue.Name, call queue.Call) error {
+func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 	r := c.Request()
 	body, err := a.body(c)
 	if err != nil {
@@ -29,20 +31,12 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Call) error {
 	if err != nil {
 		return err
 	}
-	batch, err := qst.Decode(format, charset, body, a.opts.Limits)
+	messages, err := qst.Decode(format, charset, body, a.opts.Limits)
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
-	if a.opts.Tracing {
-		var span trace.Span
-		ctx, span = a.traceSend(ctx, n, len(batch))
-		defer span.End()
-		call.Trace = telemetry.Traceparent(ctx)
-	}
-	result, err := a.opts.Queues.Push(ctx, n, call, batch)
+	result, err := a.enqueue(c, n, call, messages)
 	if err != nil {
-		failed(trace.SpanFromContext(ctx), err)
 		return err
 	}
 	ev.pushed = result
@@ -51,6 +45,31 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Call) error {
 	h.Set("Cache-Control", "no-store")
 	a.send(c, http.StatusOK, qst.AppendResult(nil, format, result))
 	return nil
+}
+
+// enqueue puts what a client pushed into a queue.
+func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages []qst.Message) (qst.Result, error) {
+	batch, err := newBatch(messages, time.Now())
+	if err != nil {
+		return qst.Result{}, err
+	}
+	ctx := c.Request().Context()
+	if a.opts.Tracing {
+		var span trace.Span
+		ctx, span = a.traceSend(ctx, n, len(messages))
+		defer span.End()
+		batch.Trace = telemetry.Traceparent(ctx)
+	}
+	result, err := a.opts.Queues.Push(ctx, n, call, batch)
+	if err != nil {
+		if call, err = a.again(c, n.Channel, eventOf(c).endpoint, access.Push, err); err == nil {
+			result, err = a.opts.Queues.Push(ctx, n, call, batch)
+		}
+	}
+	if err != nil {
+		failed(trace.SpanFromContext(ctx), err)
+	}
+	return result, err
 }
 
 // contentType tells a body's format and charset: what its header says, or

@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,7 +22,7 @@ import (
 // Phones in the field speak version 1 of QST: two URLs, bare ids of messages for
 // ETags, no long polling. The same queues answer them; a phone is the gateway of
 // the channel {account}.{user}. See "Version 1 clients" in the protocol, and
-// app/testdata/version1 for what their programs send and can't bear.
+// pkg/conformance/version1 for what their programs send and can't bear.
 
 const version1Path = "/v1/"
 
@@ -30,7 +33,7 @@ const version1Max = 10
 // phone is a version 1 client that has been let in.
 type phone struct {
 	channel      string
-	call         queue.Call
+	call         queue.Caller
 	reportStates bool
 }
 
@@ -132,24 +135,24 @@ func (a *API) version1Push(c echo.Context, p phone) error {
 	if err != nil {
 		charset = ""
 	}
-	batch, err := qst.DecodeVersion1(charset, body, a.opts.Limits)
+	messages, err := qst.DecodeVersion1(charset, body, a.opts.Limits)
 	if err != nil {
 		return err
 	}
-	if ev.pushed, err = a.opts.Queues.Push(c.Request().Context(), p.queue(queue.Inbound), p.call, batch); err != nil {
-		return err
-	}
-	if len(batch) == 0 {
+	if len(messages) == 0 {
 		return a.version1Last(c, p)
 	}
-	setBareETag(c, batch[len(batch)-1].ID)
+	if ev.pushed, err = a.enqueue(c, p.queue(queue.Inbound), p.call, messages); err != nil {
+		return err
+	}
+	setBareETag(c, messages[len(messages)-1].ID)
 	return a.version1Answer(c, nil)
 }
 
 // version1Last answers HEAD and GET incoming: what was pushed last.
 func (a *API) version1Last(c echo.Context, p phone) error {
 	eventOf(c).queue = queue.Inbound
-	id, err := a.opts.Queues.LastPushed(c.Request().Context(), p.queue(queue.Inbound))
+	id, err := a.opts.Operator.LastPushed(c.Request().Context(), p.queue(queue.Inbound))
 	if err != nil {
 		return err
 	}
@@ -162,27 +165,67 @@ func (a *API) version1Pull(c echo.Context, p phone) error {
 	r := c.Request()
 	ev := eventOf(c)
 	ev.queue = queue.Outbound
-	if r.Method == http.MethodPost {
-		if err := a.version1Report(c, p); err != nil {
-			return err
-		}
-	}
-	// The desktop gateway keeps messages under their ids. Given two of one id it keeps
-	// what is before the second, sends that, confirms nothing, and is given it again.
-	request := queue.Request{Max: version1Max, UniqueIDs: true, Last: bareETag(r.Header.Get("If-None-Match"))}
+	n := p.queue(queue.Outbound)
+	request := queue.Request{Max: version1Max}
+	last := bareETag(r.Header.Get("If-None-Match"))
+	request.Processed = queue.UpToMessage(last, version1Start(last))
 	if n, err := strconv.Atoi(c.QueryParam("max")); err == nil && n > 0 {
 		request.Max = min(n, mostMax)
 	}
-	d, err := a.opts.Queues.Pull(r.Context(), p.queue(queue.Outbound), p.call, request)
+	if r.Method == http.MethodPost {
+		if err := a.version1Report(c, p); err != nil {
+			// What the phone has processed is confirmed all the same: that makes room.
+			request.Max = 0
+			d, pullErr := a.opts.Queues.Pull(r.Context(), n, p.call, request)
+			ev.confirmed = d.Confirmed
+			return errors.Join(err, pullErr)
+		}
+	}
+	d, err := a.opts.Queues.Pull(r.Context(), n, p.call, request)
 	if err != nil {
 		return err
 	}
-	ev.outcome, ev.delivered, ev.again, ev.confirmed = "empty", len(d.Messages), d.Redelivered, d.Confirmed
-	if n := len(d.Messages); n > 0 {
-		ev.outcome = "messages"
-		setBareETag(c, qst.Version1ID(d.Messages[n-1].ID, request.Last))
+	messages, err := a.version1Messages(c, p, d)
+	if err != nil {
+		return err
 	}
-	return a.version1Answer(c, qst.AppendVersion1(nil, d.Messages, request.Last, time.Now()))
+	ev.outcome, ev.delivered, ev.again, ev.confirmed = "empty", len(messages), min(d.Redelivered, len(messages)), d.Confirmed
+	if n := len(messages); n > 0 {
+		ev.outcome = "messages"
+		setBareETag(c, qst.Version1ID(messages[n-1].ID, last))
+	}
+	return a.version1Answer(c, qst.AppendVersion1(nil, messages, last, time.Now()))
+}
+
+// version1Messages returns a delivery's messages, up to the second of one id: the rest comes with
+// the next answer. The desktop gateway keeps messages under their ids. Given two of one id it
+// keeps what is before the second, sends that, confirms nothing, and is given it again.
+func (a *API) version1Messages(c echo.Context, p phone, d queue.Delivery) ([]qst.Message, error) {
+	messages := make([]qst.Message, 0, len(d.Payloads))
+	ids := make(map[string]bool, len(d.Payloads))
+	for i, payload := range d.Payloads {
+		m, err := qst.DecodeCanonical([]byte(payload))
+		if err != nil {
+			return nil, fmt.Errorf("queue %s of channel %s holds what is not a message as the service writes them", queue.Outbound, p.channel)
+		}
+		if ids[m.ID] {
+			a.opts.Queues.GiveBack(c.Request().Context(), p.queue(queue.Outbound), p.call, d, i)
+			break
+		}
+		ids[m.ID] = true
+		messages = append(messages, m)
+	}
+	return messages, nil
+}
+
+// version1Start returns how the canonical form of the message begins that a client calls last,
+// up to the end of its id.
+func version1Start(last string) string {
+	if last == "" {
+		return ""
+	}
+	m := qst.Message{ID: qst.ParseVersion1ID(last)}
+	return strings.TrimSuffix(string(m.AppendCanonical(nil)), "}")
 }
 
 // bareETag takes from an If-None-Match what a library on the way may have put
@@ -232,15 +275,39 @@ func (a *API) keepStates(c echo.Context, p phone, states []queue.State) error {
 	}
 	for batch := range slices.Chunk(states, a.opts.Limits.MaxMessages) {
 		if p.reportStates {
-			if err := a.opts.Queues.TellStates(ctx, p.channel, p.call, batch); err != nil {
+			if err := a.tellStates(ctx, p, batch); err != nil {
 				return err
 			}
 		}
-		if err := a.opts.Queues.AddStates(ctx, p.channel, batch); err != nil {
+		if err := a.opts.Operator.AddStates(ctx, p.channel, batch); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellStates puts what a phone reports of messages into its application's queue, ids and states
+// of at most 256 bytes.
+func (a *API) tellStates(ctx context.Context, p phone, states []queue.State) error {
+	messages := make([]qst.Message, len(states))
+	for i, st := range states {
+		st = st.Cut()
+		// The id is made of what is reported: a phone that reports it again says nothing new.
+		messages[i] = qst.Message{
+			ID: "qst-status-" + st.State + "-" + st.Message, Subject: st.State,
+			Properties: []qst.Property{
+				{Name: "qst-status", Values: []qst.Value{{Text: st.State}}},
+				{Name: "qst-message", Values: []qst.Value{{Text: st.Message}}},
+			},
+		}
+	}
+	batch, err := newBatch(messages, time.Now())
+	if err != nil {
+		return err
+	}
+	batch.Last = "" // no client pushed it
+	_, err = a.opts.Queues.Push(ctx, p.queue(queue.Inbound), p.call, batch)
+	return err
 }
 
 // version1Address answers GET setaddress: the address that the phone has.
@@ -251,7 +318,7 @@ func (a *API) version1Address(c echo.Context, p phone) error {
 	}
 	// The desktop gateway does not encode its number's plus, which then reads as a space.
 	address = strings.Replace(address, "sms:// ", "sms://+", 1)
-	if err := a.opts.Queues.SetAddress(c.Request().Context(), p.channel, address); err != nil {
+	if err := a.opts.Operator.SetAddress(c.Request().Context(), p.channel, address); err != nil {
 		return err
 	}
 	return a.version1Answer(c, nil)

@@ -53,9 +53,9 @@ func BenchmarkPull(b *testing.B) {
 				b.StopTimer()
 				mustPush(b, s, benchBatch(n, &next))
 				b.StartTimer()
-				_, d := mustPull(b, s, Request{Max: n, ETag: etag})
-				if len(d.Messages) != n {
-					b.Fatalf("%d messages, want %d", len(d.Messages), n)
+				_, d := mustPull(b, s, Request{Max: n, Processed: UpTo(etag)})
+				if len(d.Payloads) != n {
+					b.Fatalf("%d messages, want %d", len(d.Payloads), n)
 				}
 				etag = d.ETag
 			}
@@ -66,7 +66,7 @@ func BenchmarkPull(b *testing.B) {
 // A message goes to a poll that waits for it, and the next poll confirms it.
 func BenchmarkWake(b *testing.B) {
 	s, c := open(b, room)
-	k := s.layout.queue(inbox)
+	k := s.key(inbox)
 	ctx, stop := context.WithTimeout(b.Context(), time.Minute)
 	defer stop()
 	next := 0
@@ -74,18 +74,18 @@ func BenchmarkWake(b *testing.B) {
 	for b.Loop() {
 		got := make(chan Delivery, 1)
 		go func() {
-			d, _ := s.Pull(ctx, inbox, Request{Max: 1, ETag: etag, Wait: time.Minute})
+			d, _ := s.Pull(ctx, inbox, Request{Max: 1, Processed: UpTo(etag), Wait: time.Minute})
 			got <- d
 		}()
-		for c.Exists(ctx, k.waiter).Val() == 0 {
+		for c.HGet(ctx, k.Meta(), "waiter").Val() == "" {
 			if ctx.Err() != nil {
 				b.Fatal("the poll does not wait")
 			}
 		}
 		mustPush(b, s, benchBatch(1, &next))
 		d := <-got
-		if len(d.Messages) != 1 {
-			b.Fatalf("%d messages, want 1", len(d.Messages))
+		if len(d.Payloads) != 1 {
+			b.Fatalf("%d messages, want 1", len(d.Payloads))
 		}
 		etag = d.ETag
 	}

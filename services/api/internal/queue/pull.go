@@ -1,38 +1,42 @@
 package queue
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 // Request says what a pull asks for.
 type Request struct {
-	ETag      *qst.ETag     // what was processed; nil: the client named nothing
-	Last      string        // instead of an ETag: the id of the last message processed, as qst.Version1ID has it; "": none
-	Max       int           // most messages, at least 1
-	UniqueIDs bool          // the answer ends before a message whose id another of it has
+	Processed Processed     // what the client has processed
+	Max       int           // messages at the most; 0: only confirm
 	Wait      time.Duration // how long to wait for a message; 0: not at all
 }
 
-// prefix returns how the canonical form of the message with the id Last begins.
-func (r Request) prefix() []byte {
-	if r.Last == "" {
-		return nil
-	}
-	m := qst.Message{ID: qst.ParseVersion1ID(r.Last)}
-	return bytes.TrimSuffix(m.AppendCanonical(nil), []byte("}"))
+// Processed is how a client says what it has processed.
+type Processed struct {
+	etag *qst.ETag
+	// Of a version 1 client, instead of the ETag:
+	version1  bool
+	start, id string
 }
+
+// UpTo is what a client says that brings an ETag; nil: it brings none.
+func UpTo(etag *qst.ETag) Processed { return Processed{etag: etag} }
+
+// UpToMessage is what a version 1 client says: the id of the last message that it processed, as
+// it has that id, and how the message's payload begins, up to the end of the id. "" and "":
+// it names none.
+func UpToMessage(id, start string) Processed { return Processed{version1: true, start: start, id: id} }
 
 // Delivery is a pull's answer.
 type Delivery struct {
-	Messages []qst.Message
+	Payloads []string // of the messages
 	// ETag stands for the last of the messages. With none, it is the request's if
 	// this queue issued that, else nil.
 	ETag      *qst.ETag
@@ -50,43 +54,44 @@ type Delivery struct {
 	// those of what was confirmed; each one once.
 	Traces, ConfirmedTraces []string
 
-	waited float64 // of the first message, from its push, in seconds
+	ids    []string // of the messages
+	poll   string   // that was held; "": none
+	waited float64  // from the first message's push to its reading, in seconds
 }
 
-// Pull confirms what the request's ETag stands for, then reads: unconfirmed
+// Pull confirms what the request says was processed, then reads: unconfirmed
 // messages first, then new ones, in order. If there are none it waits, unless
 // this replica holds all the polls it may, or is draining.
 //
 // What is read stays in the queue until it is confirmed. A pull given up by its
 // client (ctx ends) while it waits takes nothing.
 //
-// It returns ErrUnavailable, ErrUnknownChannel, or the context's error.
-func (s *Store) Pull(ctx context.Context, n Name, c Call, r Request) (Delivery, error) {
-	k := s.layout.queue(n)
-	if r.Wait <= 0 || s.drained.Load() {
-		_, d, err := s.read(ctx, n, k, c, r, nil)
-		return d, err
+// It returns storage.ErrUnavailable, ErrUnknownChannel, or the context's error.
+func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Delivery, error) {
+	k := q.key(n)
+	var p *poll
+	if r.Wait > 0 && r.Max > 0 && !q.drained.Load() {
+		p = q.waiters.add(k, r.Wait)
 	}
-	p := s.polls.add(k.partition, r.Wait)
 	if p == nil {
-		_, d, err := s.read(ctx, n, k, c, r, nil)
+		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
 		return d, err
 	}
-	defer s.polls.remove(p)
-	outcome, d, err := s.read(ctx, n, k, c, r, p)
+	defer q.end(ctx, k, c, p)
+	outcome, d, err := q.read(ctx, n, k, c, r, p, r.Wait)
 	if err != nil || outcome != waiting {
 		return d, err
 	}
-	// The queue was empty, and the ETag has been dealt with.
-	outcome, later, err := s.wait(ctx, n, k, c, r.Max, p)
+	// The queue was empty, and what was processed has been dealt with.
+	later, err := q.wait(ctx, n, k, c, r.Max, p)
 	later.Held = p.held()
 	if err != nil {
 		return Delivery{Held: later.Held}, err
 	}
-	later.Superseded = outcome == superseded
+	later.poll = p.name
 	later.Confirmed, later.ConfirmedTraces = d.Confirmed, d.ConfirmedTraces
-	if len(later.Messages) > 0 {
-		s.metrics.Wake.Record(ctx, later.waited)
+	if len(later.Payloads) > 0 {
+		q.metrics.Wake.Record(ctx, later.waited)
 	}
 	if later.ETag == nil {
 		later.ETag = d.ETag
@@ -94,108 +99,162 @@ func (s *Store) Pull(ctx context.Context, n Name, c Call, r Request) (Delivery, 
 	return later, nil
 }
 
-// What came of a run of the pull script, as the script calls it.
-const (
-	reading    = "read"       // there is something to read
-	waiting    = "waiting"    // nothing to read; the poll is the queue's waiter
-	superseded = "superseded" // a later poll is
-	unknown    = "unknown"    // there is no such channel
-)
+// GiveBack takes a delivery back that does not reach its client, from its i-th message on
+// (counted from 0): it does not count, and what was in it is for the next pull.
+func (q *Queues) GiveBack(ctx context.Context, n Name, c Caller, d Delivery, i int) {
+	q.giveBack(ctx, q.key(n), c.Life, d.poll, d.ids[i:])
+}
 
-// read runs the pull script once. With a poll, that becomes the queue's waiter
-// if there is nothing to read.
-func (s *Store) read(ctx context.Context, n Name, k queueKeys, c Call, r Request, p *poll) (outcome string, d Delivery, err error) {
-	var epoch, id string
-	if r.ETag != nil {
-		epoch, id = r.ETag.Epoch, r.ETag.ID.String()
+func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll string, ids []string) {
+	if len(ids) == 0 {
+		return
 	}
-	var who, since string
-	var left time.Duration
-	if p != nil {
+	args := append(q.argv(k, Caller{Life: life}, 1+len(ids)), poll)
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	// Best effort: otherwise that delivery counts.
+	if _, err := q.runner.Run(ctx, q.scripts.giveBack, k.Stream, args...); err != nil {
+		q.log.DebugContext(ctx, "a delivery that did not reach its client counts", "key", k.Stream, "error", err)
+	}
+}
+
+// read runs the pull script once. A poll becomes the queue's waiter if there is nothing to
+// read, for as long as it waits; with 0, this is its last look.
+func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
+	const own = 9
+	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
+	if p == nil {
+		args = append(args, "", 0, "")
+	} else {
 		defer func(start time.Time) { p.looked = time.Since(start) }(time.Now())
-		who, since, left = s.replica+"/"+p.name, p.since, p.left()
+		if wait > 0 {
+			wait = max(time.Millisecond, wait)
+		}
+		args = append(args, p.name, wait.Milliseconds(), p.since)
 	}
-	f, err := s.onQueue(ctx, s.scripts.pull, n, k, c.Limits.Retention.Milliseconds(), nil,
-		c.flag(), c.Address, c.UserAgent, epoch, id, r.Max, s.opts.PullMaxBytes, c.Limits.MaxDeliveries,
-		who, left.Milliseconds(), since, r.prefix(), r.Last, r.UniqueIDs)
+	script := q.scripts.pull
+	switch etag := r.Processed.etag; {
+	case r.Processed.version1:
+		script = q.scripts.pullVersion1
+		args = append(args, r.Processed.start, r.Processed.id)
+	case etag != nil:
+		args = append(args, etag.Epoch, etag.ID.Ms, etag.ID.Seq)
+	default:
+		args = append(args, "", 0, 0)
+	}
+	reply, err := q.runner.Run(ctx, script, k.Stream, args...)
 	if err != nil {
 		return "", Delivery{}, err
 	}
-	outcome = f.string(0)
-	if outcome == unknown {
+	f, err := parsePull(reply)
+	if err != nil {
+		return "", Delivery{}, err
+	}
+	if f.outcome == unknown {
 		return "", Delivery{}, ErrUnknownChannel
 	}
 	if p != nil {
-		p.since = f.string(4)
+		p.since = f.since
 	}
-	if c.Registered || f.string(1) != "" { // anybody may ask for a channel that never was
-		s.heard[k.partition].note(n.Channel)
+	if c.Life != "" || f.epoch != "" { // anybody may ask for a channel that never was
+		q.activity.pulled(k, c, len(f.confirmed) > 0)
 	}
-	now := f.int(3)
-	s.dropped(ctx, n, f.int(5), f.int(6))
-	if f.int(2) == 1 {
-		d.ETag = r.ETag
+	q.dropped(ctx, n, f.expired, f.dead)
+	if f.good == 1 {
+		d.ETag = r.Processed.etag
 	}
-	confirmed := f.slice(9)
-	d.Confirmed = len(confirmed)
-	s.metrics.Confirmed.Add(ctx, int64(d.Confirmed), n.attribute())
-	for i := range confirmed {
-		s.metrics.ToConfirm.Record(ctx, seconds(now-confirmed.int(i)), n.attribute())
+	if d.Confirmed = len(f.confirmed); d.Confirmed > 0 {
+		q.metrics.Confirmed.Add(ctx, int64(d.Confirmed), n.attribute())
+		for _, ms := range f.confirmed {
+			q.metrics.ToConfirm.Record(ctx, seconds(f.now-ms), n.attribute())
+		}
 	}
-	d.ConfirmedTraces = f.slice(10).strings()
-	if outcome != reading {
-		return outcome, d, nil
+	d.ConfirmedTraces = f.traces
+	if f.outcome != reading {
+		return f.outcome, d, nil
 	}
-	d.Redelivered = f.int(7)
-	if err := s.decode(ctx, n, f.slice(8), now, &d); err != nil {
-		return "", Delivery{}, fmt.Errorf("%s: %w", k.stream, err)
-	}
-	d.ETag.Epoch = f.string(1)
-	return outcome, d, nil
+	d.Redelivered = int(f.redelivered)
+	return f.outcome, d, q.deliver(ctx, n, &d, f.epoch, f.ids, f.payloads, f.entryTraces, func(ms int64) float64 { return seconds(f.now - ms) })
 }
 
-// decode puts what was read into d: {id, canonical JSON, trace context, id, …}.
-func (s *Store) decode(ctx context.Context, n Name, entries fields, now int, d *Delivery) error {
-	const width = 3
-	d.Messages = make([]qst.Message, 0, len(entries)/width)
-	d.ETag = new(qst.ETag)
-	for i := 0; i+width <= len(entries); i += width {
-		id, err := qst.ParseStreamID(entries.string(i))
-		if err != nil {
-			return err
-		}
-		m, err := qst.DecodeCanonical([]byte(entries.string(i + 1)))
-		if err != nil {
-			// Without what err says: it speaks of a request, which this is not (a 400
-			// would be the client's fault), and quotes the message.
-			return fmt.Errorf("entry %s is not a message as the service writes them", id)
-		}
-		if i/width >= d.Redelivered {
-			s.metrics.ToDeliver.Record(ctx, seconds(now-int(id.Ms)), n.attribute())
-		}
+// deliver puts what was read, or handed over, into d. age tells how old a message is, by
+// when it was pushed.
+func (q *Queues) deliver(ctx context.Context, n Name, d *Delivery, epoch string, ids, payloads, traces []string, age func(ms int64) float64) error {
+	d.ids, d.Payloads = ids, payloads
+	last, err := qst.ParseStreamID(ids[len(ids)-1])
+	if err != nil {
+		return err
+	}
+	d.ETag = &qst.ETag{Epoch: epoch, ID: last}
+	for i, id := range ids {
+		old := age(milliseconds(id))
 		if i == 0 {
-			d.waited = seconds(now - int(id.Ms))
+			d.waited = old
 		}
-		if trace := entries.string(i + 2); trace != "" && !slices.Contains(d.Traces, trace) && len(d.Traces) < mostTraces {
+		if i >= d.Redelivered {
+			q.metrics.ToDeliver.Record(ctx, old, n.attribute())
+		}
+	}
+	for _, trace := range traces {
+		if trace != "" && len(d.Traces) < maxTraces && !slices.Contains(d.Traces, trace) {
 			d.Traces = append(d.Traces, trace)
 		}
-		d.Messages = append(d.Messages, m)
-		d.ETag.ID = id
 	}
-	s.metrics.Delivered.Add(ctx, int64(len(d.Messages)-d.Redelivered), n.attribute())
-	s.metrics.Redelivered.Add(ctx, int64(d.Redelivered), n.attribute())
+	if first := len(ids) - d.Redelivered; first > 0 {
+		q.metrics.Delivered.Add(ctx, int64(first), n.attribute())
+	}
+	if d.Redelivered > 0 {
+		q.metrics.Redelivered.Add(ctx, int64(d.Redelivered), n.attribute())
+	}
 	return nil
 }
 
-// mostTraces bounds the traces that an answer names: what the OpenTelemetry SDK
+// maxTraces bounds the traces that an answer names: what the OpenTelemetry SDK
 // keeps of a span's links.
-const mostTraces = 128
+const maxTraces = 128
 
-func seconds(ms int) float64 { return float64(max(0, ms)) / 1000 }
+// milliseconds returns the time of a stream id.
+func milliseconds(id string) int64 {
+	ms, _, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseInt(ms, 10, 64) // Redis made it
+	return n
+}
 
-// newEpoch makes the random part of a new queue's ETags.
-func newEpoch() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	return hex.EncodeToString(b[:])
+func seconds(ms int64) float64 { return float64(max(0, ms)) / 1000 }
+
+// pullReply is what pull.lua returns.
+type pullReply struct {
+	outcome, epoch             string
+	good, now                  int64
+	since                      string
+	expired, dead, redelivered int64
+	ids, payloads, entryTraces []string // of what is read
+	confirmed                  []int64  // when what is confirmed was pushed, ms
+	traces                     []string // of what is confirmed
+}
+
+func parsePull(reply storage.Reply) (r pullReply, err error) {
+	f := reply.Fields()
+	r.outcome, r.epoch = f.Text(), f.Text()
+	r.good, r.now, r.since = f.Int(), f.Int(), f.Text()
+	r.expired, r.dead, r.redelivered = f.Int(), f.Int(), f.Int()
+	read := f.List()
+	entries := read.Fields()
+	const width = 3
+	if n := len(read) / width; n > 0 {
+		all := make([]string, 0, len(read))
+		for entries.More() {
+			all = append(all, entries.Text())
+		}
+		r.ids, r.payloads, r.entryTraces = make([]string, n), make([]string, n), make([]string, n)
+		for i := range n {
+			r.ids[i], r.payloads[i], r.entryTraces[i] = all[width*i], all[width*i+1], all[width*i+2]
+		}
+	}
+	if err := entries.Err(); err != nil {
+		return pullReply{}, err
+	}
+	r.confirmed, r.traces = f.Ints(), f.Texts()
+	return r, f.Err()
 }

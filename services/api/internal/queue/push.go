@@ -2,149 +2,128 @@ package queue
 
 import (
 	"context"
-	"fmt"
-	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
-// Push puts a batch into a queue, in order: every message of it, or none. What
-// the queue took before, within the deduplication window, is counted and not
-// stored again; see "Sent again" in the protocol. When Push returns without an
-// error the messages are stored, as durably as Redis is set up to be, and a poll
-// that waits for them has been told.
-//
-// A message without an id gets one, one without a time the present one: batch is
-// changed.
-//
-// It returns ErrFull, ErrUnavailable or ErrUnknownChannel.
-func (s *Store) Push(ctx context.Context, n Name, c Call, batch []qst.Message) (qst.Result, error) {
-	return s.push(ctx, n, c, batch, true)
+// Entry is a message as it goes into a queue.
+type Entry struct {
+	// Digest is the digest of what the message's sender gave; empty if the sender gave no
+	// id: then the message is never a duplicate.
+	Digest []byte
+	// Payload is the message's canonical form. A queue does not look into it.
+	Payload []byte
 }
 
-// push is Push of what a client pushes, or else of the service's own messages.
-func (s *Store) push(ctx context.Context, n Name, c Call, batch []qst.Message, client bool) (qst.Result, error) {
-	if len(batch) == 0 {
+// Batch is what a push brings.
+type Batch struct {
+	Entries []Entry
+	// Last is the id of the last message, kept as what a client pushed last; "": these are
+	// messages of the service itself.
+	Last string
+	// Trace is the W3C trace context that is kept with the messages; "": none.
+	Trace string
+}
+
+// Push puts a batch into a queue, in order: every message of it, or none. What the queue
+// took before, within the deduplication window, is counted and not stored again; see
+// "Sent again" in the protocol. When Push returns without an error the messages are stored,
+// as durably as Redis is set up to be, and a poll that waits for them has them or hears of them.
+//
+// It returns ErrFull, storage.ErrUnavailable or ErrUnknownChannel.
+func (q *Queues) Push(ctx context.Context, n Name, c Caller, b Batch) (qst.Result, error) {
+	if len(b.Entries) == 0 {
 		return qst.Result{}, nil
 	}
-	now := time.Now()
-	k := s.layout.queue(n)
-
-	var window, seenTTL int64
-	if c.Limits.DedupWindow > 0 {
-		window = now.UnixNano() / int64(c.Limits.DedupWindow)
-		seenTTL = max(1, 2*c.Limits.DedupWindow.Milliseconds())
+	start := time.Now()
+	k := q.key(n)
+	const own = 6
+	args := append(q.argv(k, c, own+2*len(b.Entries)),
+		c.Limits.DedupWindow.Milliseconds(), q.opts.MaxDigests, c.Limits.MaxMessages, c.Limits.MaxBytes, b.Trace, b.Last)
+	for _, e := range b.Entries {
+		args = append(args, e.Digest, e.Payload)
 	}
-	args := make([]any, 0, 10+2*len(batch))
-	args = append(args, c.flag(), c.Address, c.UserAgent, n.Channel,
-		c.Limits.MaxMessages, c.Limits.MaxBytes, seenTTL, newEpoch(), c.Trace, "")
-	last := len(args) - 1
-	for i := range batch {
-		m := &batch[i]
-		var digest []byte
-		if m.ID != "" {
-			// Before anything is added: what counts is what the sender gave.
-			d := m.Digest()
-			digest = d[:]
+	r, err := q.runPush(ctx, k, args)
+	if err == nil && r.outcome == full {
+		// What is over its age must not be in the way.
+		var dropped int64
+		if dropped, err = q.expire(ctx, n); err == nil && dropped > 0 {
+			r, err = q.runPush(ctx, k, args)
 		}
-		if err := complete(m, now); err != nil {
-			return qst.Result{}, err
-		}
-		if client {
-			args[last] = m.ID
-		}
-		args = append(args, digest, m.AppendCanonical(nil))
 	}
-
-	r, err := s.onQueue(ctx, s.scripts.push, n, k, c.Limits.Retention.Milliseconds(), []string{k.seen(window), k.seen(window - 1)}, args...)
 	if err != nil {
+		// The script may have run, and have delivered to a poll of this replica, which only the
+		// lost answer names.
+		q.waiters.recheckQueue(k)
 		return qst.Result{}, err
 	}
-	s.dropped(ctx, n, r.int(3), 0)
-	if r.int(0) == -1 {
+	if r.outcome == unknown {
 		return qst.Result{}, ErrUnknownChannel
 	}
-	s.heard[k.partition].note(n.Channel)
-	if r.int(0) == 0 {
+	q.activity.pushed(k, c)
+	if r.outcome == full {
 		return qst.Result{}, ErrFull
 	}
-	result := qst.Result{Accepted: r.int(1), Duplicates: r.int(2)}
-	s.metrics.Accepted.Add(ctx, int64(result.Accepted), n.attribute())
-	s.metrics.Duplicate.Add(ctx, int64(result.Duplicates), n.attribute())
-	return result, nil
-}
-
-// complete gives a message what its sender left out: an id and a time.
-func complete(m *qst.Message, now time.Time) error {
-	if m.ID == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("making an id: %w", err)
+	if r.poll != "" {
+		h := &handoff{epoch: r.epoch, trace: b.Trace, pushed: start}
+		for i, place := range r.places {
+			h.ids = append(h.ids, r.ids[i])
+			h.payloads = append(h.payloads, string(b.Entries[place].Payload))
 		}
-		m.ID = id.String()
-		m.Present &^= qst.FieldID
+		q.handOff(ctx, k, c.Life, r.poll, h)
 	}
-	if !m.Has(qst.FieldWhen) {
-		m.When = now.UTC().Format(time.RFC3339)
+	if r.forgotten > 0 {
+		q.metrics.Forgotten.Add(ctx, r.forgotten, n.attribute())
 	}
-	return nil
+	q.metrics.Accepted.Add(ctx, r.accepted, n.attribute())
+	if r.duplicates > 0 {
+		q.metrics.Duplicate.Add(ctx, r.duplicates, n.attribute())
+	}
+	return qst.Result{Accepted: int(r.accepted), Duplicates: int(r.duplicates)}, nil
 }
 
-// dropped counts and logs what a queue lost by its own rules: an operator must be
-// able to find it.
-func (s *Store) dropped(ctx context.Context, n Name, expired, setAside int) {
-	if expired > 0 {
-		s.metrics.Expired.Add(ctx, int64(expired), n.attribute())
-		s.log.WarnContext(ctx, "messages older than the retention were dropped",
-			"channel", n.Channel, "queue", n.Kind, "messages", expired)
+func (q *Queues) runPush(ctx context.Context, k storage.Queue, args []any) (pushReply, error) {
+	reply, err := q.runner.RunDurable(ctx, q.scripts.push, k.Stream, args...)
+	if err != nil {
+		return pushReply{}, err
 	}
-	if setAside > 0 {
-		s.metrics.SetAside.Add(ctx, int64(setAside), n.attribute())
-		s.log.WarnContext(ctx, "messages were set aside after too many deliveries",
-			"channel", n.Channel, "queue", n.Kind, "messages", setAside)
-	}
+	return parsePush(reply)
 }
 
-// fields reads a script's answer: positions are as the script's header says.
-// What is not there, or of another type, reads as zero.
-type fields []any
+// Outcomes of scripts, as the scripts call them.
+const (
+	stored     = "stored"     // pushed
+	full       = "full"       // there is no room
+	reading    = "read"       // there is something to read
+	empty      = "empty"      // there is nothing to read
+	waiting    = "waiting"    // there is nothing to read, and the poll is the queue's waiter
+	superseded = "superseded" // a later poll is the waiter
+	unknown    = "unknown"    // there is no such channel
+)
 
-func (f fields) int(i int) int {
-	if i >= len(f) {
-		return 0
-	}
-	n, _ := f[i].(int64)
-	return int(n)
+// pushReply is what push.lua returns.
+type pushReply struct {
+	outcome                         string
+	accepted, duplicates, forgotten int64
+	epoch, poll                     string
+	places                          []int64  // of the messages that the poll gets, in the batch
+	ids                             []string // theirs
 }
 
-func (f fields) string(i int) string {
-	if i >= len(f) {
-		return ""
+func parsePush(reply storage.Reply) (r pushReply, err error) {
+	f := reply.Fields()
+	r.outcome = f.Text()
+	r.accepted, r.duplicates, r.forgotten = f.Int(), f.Int(), f.Int()
+	r.epoch, r.poll = f.Text(), f.Text()
+	handed := f.List().Fields()
+	for handed.More() {
+		r.places = append(r.places, handed.Int())
+		r.ids = append(r.ids, handed.Text())
 	}
-	switch v := f[i].(type) {
-	case string:
-		return v
-	case int64:
-		return strconv.FormatInt(v, 10)
+	if err := handed.Err(); err != nil {
+		return pushReply{}, err
 	}
-	return ""
-}
-
-func (f fields) slice(i int) fields {
-	if i >= len(f) {
-		return nil
-	}
-	l, _ := f[i].([]any)
-	return l
-}
-
-func (f fields) strings() []string {
-	l := make([]string, len(f))
-	for i := range f {
-		l[i] = f.string(i)
-	}
-	return l
+	return r, f.Err()
 }

@@ -2,9 +2,9 @@ package queue
 
 import (
 	"context"
-	"strconv"
-	"sync"
 	"time"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 const (
@@ -13,182 +13,123 @@ const (
 	// fast as the network lets them. A client whose earlier connection died, the
 	// usual case, doesn't notice.
 	supersededPause = 250 * time.Millisecond
-	// lookAgainAtOnce is how many polls look again at a time when all must: enough
-	// to be through with 20 000 in seconds, few enough to leave connections to
-	// pushes.
-	lookAgainAtOnce = 4
+	// recheckAtOnce is how many polls look again at a time when all must: enough
+	// to be through with 20 000 in seconds, few enough to leave room for pushes.
+	recheckAtOnce = 16
 )
 
-// poll is a pull that waits.
-type poll struct {
-	name      string // within its replica
-	partition int
-	start     time.Time
-	wait      time.Duration
-	looked    time.Duration // how long its last look into the queue took
-	since     string        // when it first became a waiter, by Redis's clock; "": not yet
-
-	// Each holds one signal at the most; a second one would say the same.
-	wake       chan struct{} // there is something to read
-	superseded chan struct{} // a later poll took its place
-	handedOver chan struct{} // another replica is to hold it
-	again      chan struct{} // a wake may have been missed
-}
-
-// left is how much of its wait is left, at least a millisecond: what Redis takes.
-func (p *poll) left() time.Duration {
-	return max(time.Millisecond, p.wait-time.Since(p.start))
-}
-
-// held is how long it has waited, without the time its last look took.
-func (p *poll) held() time.Duration { return max(1, time.Since(p.start)-p.looked) }
-
-// signal sends without waiting; c holds one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// polls are the polls that a replica holds.
-type polls struct {
-	most int
-
-	mu   sync.Mutex
-	last uint64
-	held map[string]*poll
-}
-
-func newPolls(most int) *polls { return &polls{most: most, held: make(map[string]*poll)} }
-
-// add returns a new poll, or nil if there are as many as there may be.
-func (ps *polls) add(partition int, wait time.Duration) *poll {
-	p := &poll{
-		partition: partition, start: time.Now(), wait: wait,
-		wake: make(chan struct{}, 1), superseded: make(chan struct{}, 1), handedOver: make(chan struct{}, 1), again: make(chan struct{}, 1),
-	}
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if len(ps.held) >= ps.most {
-		return nil
-	}
-	ps.last++
-	p.name = strconv.FormatUint(ps.last, 10)
-	ps.held[p.name] = p
-	return p
-}
-
-func (ps *polls) remove(p *poll) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	delete(ps.held, p.name)
-}
-
-func (ps *polls) len() int {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	return len(ps.held)
-}
-
-// tell passes on what a wake stream says of a poll. One that has ended is not
-// there any more, and nobody minds.
-func (ps *polls) tell(name, what string) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	p, ok := ps.held[name]
-	if !ok {
-		return
-	}
-	switch what {
-	case "wake":
-		signal(p.wake)
-	case "superseded":
-		signal(p.superseded)
-	}
-}
-
-// lookAgain makes every poll of a partition look again.
-func (ps *polls) lookAgain(partition int) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	for _, p := range ps.held {
-		if p.partition == partition {
-			signal(p.again)
-		}
-	}
-}
-
-// handOver has n polls answered, for their clients to go to another replica.
-func (ps *polls) handOver(n int) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	for _, p := range ps.held { // in no order
-		if n--; n < 0 {
-			return
-		}
-		signal(p.handedOver)
-	}
-}
-
-// wait holds a poll that is its queue's waiter until there is something to read
-// or a reason to answer without.
-func (s *Store) wait(ctx context.Context, n Name, k queueKeys, c Call, most int, p *poll) (outcome string, d Delivery, err error) {
+// wait holds a poll that is its queue's waiter until there is something to answer with,
+// or a reason to answer without. Before an empty answer the poll looks once more: so a
+// wake that was lost on the way delays a message, and never hides it.
+func (q *Queues) wait(ctx context.Context, n Name, k storage.Queue, c Caller, most int, p *poll) (Delivery, error) {
 	timer := time.NewTimer(p.left())
 	defer timer.Stop()
-	outcome = waiting
-	for outcome == waiting && err == nil {
+	look := func(wait time.Duration) (string, Delivery, error) {
+		return q.read(ctx, n, k, c, Request{Max: most}, p, wait)
+	}
+	for {
 		select {
 		case <-ctx.Done():
-			s.leave(ctx, n, k, p)
-			return "", Delivery{}, ctx.Err()
-		case <-s.draining:
-			return outcome, Delivery{}, nil
+			q.leave(ctx, k, c, p)
+			return Delivery{}, ctx.Err()
+		case <-q.draining:
+			_, d, err := look(0)
+			if err != nil {
+				q.log.DebugContext(ctx, "a poll was answered without a last look, as the replica drains", "error", err)
+			}
+			return d, nil //nolint:nilerr // its client comes back at once, to another replica
 		case <-timer.C:
-			if s.readers[p.partition].up.Load() {
-				return outcome, Delivery{}, nil
+			_, d, err := look(0)
+			return d, err
+		case <-p.ready:
+		}
+		news := p.hear()
+		if ctx.Err() != nil { // its client has gone: the messages are for the next poll
+			if news.handed != nil {
+				q.giveBack(ctx, k, c.Life, p.name, news.handed.ids)
 			}
-			// This replica has lost touch with Redis: an empty answer could be a lie.
-			return s.read(ctx, n, k, c, Request{Max: most}, nil)
-		case <-p.superseded:
-			s.pause(ctx, supersededPause)
-			return superseded, Delivery{}, ctx.Err()
-		case <-p.handedOver:
-			return outcome, Delivery{HandedOver: true}, nil
-		case <-p.wake:
-			if ctx.Err() == nil { // else its client has gone: the message is for the next poll
-				outcome, d, err = s.read(ctx, n, k, c, Request{Max: most}, p)
-			}
-		case <-p.again:
+			q.leave(ctx, k, c, p)
+			return Delivery{}, ctx.Err()
+		}
+		var outcome string
+		var d Delivery
+		var err error
+		switch {
+		case news.handed != nil:
+			return q.handed(ctx, n, news.handed)
+		case news.superseded:
+			q.pause(ctx, supersededPause)
+			return Delivery{Superseded: true}, ctx.Err()
+		case news.rebalance:
+			_, d, err = look(0)
+			d.HandedOver = true
+			return d, err
+		case news.wake:
+			outcome, d, err = look(max(time.Millisecond, p.left()))
+		case news.recheck:
 			select {
-			case s.again <- struct{}{}:
-				outcome, d, err = s.read(ctx, n, k, c, Request{Max: most}, p)
-				<-s.again
+			case q.recheck <- struct{}{}:
+				outcome, d, err = look(max(time.Millisecond, p.left()))
+				<-q.recheck
+			case <-timer.C:
+				_, d, err = look(0)
+				return d, err
 			case <-ctx.Done():
-			case <-s.draining:
+				continue
+			case <-q.draining:
+				continue
 			}
+		default:
+			continue
+		}
+		if err != nil || outcome != waiting {
+			d.Superseded = outcome == superseded
+			return d, err
 		}
 	}
-	return outcome, d, err
+}
+
+// handed makes an answer of what was handed over.
+func (q *Queues) handed(ctx context.Context, n Name, h *handoff) (d Delivery, err error) {
+	err = q.deliver(ctx, n, &d, h.epoch, h.ids, h.payloads, []string{h.trace}, func(ms int64) float64 {
+		if !h.pushed.IsZero() {
+			return time.Since(h.pushed).Seconds()
+		}
+		return seconds(time.Now().UnixMilli() - ms)
+	})
+	return d, err
+}
+
+// handOff gives a poll of this replica what the script of a push has delivered to it. If the
+// poll has ended meanwhile, the delivery is given back.
+func (q *Queues) handOff(ctx context.Context, k storage.Queue, life, name string, h *handoff) {
+	if !q.waiters.tell(name, func(n *news) { n.handed = h }) {
+		q.giveBack(ctx, k, life, name, h.ids)
+	}
+}
+
+// end ends a poll. What was handed to it at the last moment is given back.
+func (q *Queues) end(ctx context.Context, k storage.Queue, c Caller, p *poll) {
+	if h := q.waiters.end(p); h != nil {
+		q.giveBack(ctx, k, c.Life, p.name, h.ids)
+	}
+}
+
+// leave takes back a waiter whose client has gone. If it can't, the waiter expires with the
+// poll's wait; what a push hands to it until then is given back.
+func (q *Queues) leave(ctx context.Context, k storage.Queue, c Caller, p *poll) {
+	if _, err := q.runner.Run(ctx, q.scripts.leave, k.Stream, append(q.argv(k, c, 1), p.name)...); err != nil {
+		q.log.DebugContext(ctx, "a waiter stays until it expires", "key", k.Meta(), "error", err)
+	}
 }
 
 // pause waits a while, or until the client has gone or the replica drains.
-func (s *Store) pause(ctx context.Context, d time.Duration) {
+func (q *Queues) pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-	case <-s.draining:
-	}
-}
-
-// leave takes back a waiter whose client has gone. If it can't, the waiter
-// expires with the poll's wait; until then a push wakes a poll that isn't there,
-// which costs nothing else.
-func (s *Store) leave(ctx context.Context, n Name, k queueKeys, p *poll) {
-	_, err := s.onQueue(ctx, s.scripts.leave, n, k, 0, nil, p.since+"/"+s.replica+"/"+p.name)
-	if err != nil {
-		s.log.DebugContext(ctx, "a waiter stays until it expires", "key", k.waiter, "error", err)
+	case <-q.draining:
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
@@ -40,12 +41,11 @@ func BenchmarkTracing(b *testing.B) {
 	client := s.Client()
 	log := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo})) //nolint:sloglint // its work is part of what is measured
 	metrics := telemetry.Discard()
-	queues := queue.New(client, client, queue.Options{
-		Layout: queue.NewLayout("qst", 4), PullMaxBytes: 1 << 20, Timeout: 10 * time.Second, Metrics: metrics, Logger: log,
+	runner := storage.NewRunner(client, storage.RunnerOptions{Timeout: 10 * time.Second})
+	b.Cleanup(runner.Close)
+	queues := queue.New(runner, client, client, queue.Options{
+		Layout: storage.NewLayout("qst", 4, false), PullMaxBytes: 1 << 20, MaxDigests: 1_000_000, Timeout: 10 * time.Second, Metrics: metrics, Logger: log,
 	})
-	if err := queues.Prepare(b.Context()); err != nil {
-		b.Fatal(err)
-	}
 	for _, request := range []struct{ name, method, body string }{{"handler", "POST", `[]`}, {"push", "POST", `[{"body":"hello"}]`}, {"pull", "GET", ""}} {
 		for _, mode := range []string{"off", "unsampled", "sampled"} {
 			b.Run(request.name+"/"+mode, func(b *testing.B) {

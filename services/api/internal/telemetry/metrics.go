@@ -21,6 +21,7 @@ type Build struct{ Version, Commit, Date string }
 type Metrics struct {
 	Accepted    metric.Int64Counter // queue
 	Duplicate   metric.Int64Counter // queue
+	Forgotten   metric.Int64Counter // queue; digests
 	Delivered   metric.Int64Counter // queue; for the first time
 	Redelivered metric.Int64Counter // queue
 	Confirmed   metric.Int64Counter // queue
@@ -70,6 +71,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	}
 	counter(&m.Accepted, "qst.messages.accepted", "", "Messages stored.")
 	counter(&m.Duplicate, "qst.messages.duplicate", "", "Messages pushed again within the deduplication window, and not stored twice.")
+	counter(&m.Forgotten, "qst.digests.forgotten", "", "Digests forgotten before the deduplication window was over, as a queue had too many (QST_QUEUE_MAX_DIGESTS).")
 	counter(&m.Delivered, "qst.messages.delivered", "", "Messages delivered for the first time.")
 	counter(&m.Redelivered, "qst.messages.redelivered", "", "Deliveries of messages that had been delivered before.")
 	counter(&m.Confirmed, "qst.messages.confirmed", "", "Messages confirmed by an ETag.")
@@ -80,7 +82,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")
 	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
 	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
-	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis; a replica has one for each partition.")
+	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis; a replica has one, and in a Cluster one for each partition.")
 	counter(&m.HandedOver, "qst.polls.handed_over", "", "Polls answered early, empty, for their clients to go to a replica that joined.")
 	histogram(&m.Request, "qst.request.duration", "Time to serve a push or a pull, without the time that a poll was held.", fast)
 	histogram(&m.Held, "qst.poll.held.duration", "Time that a poll was held.", hold)
@@ -97,6 +99,17 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 			return nil
 		}))
 	return m, errors.Join(append(errs, err)...)
+}
+
+// outcomes are the attributes of round trips to Redis.
+var outcomes = map[bool]metric.MeasurementOption{
+	true:  metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", "ok"))),
+	false: metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", "error"))),
+}
+
+// ObserveRedis records how long a round trip to Redis took, and how it ended.
+func (m *Metrics) ObserveRedis(took time.Duration, err error) {
+	m.Redis.Record(context.Background(), took.Seconds(), outcomes[err == nil])
 }
 
 // Totals are figures over all queues. Every replica reads the same from Redis:
@@ -163,7 +176,7 @@ func (m *Metrics) Observe(from Sources) error {
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
 	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
 	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
-	heard := gauge("qst.channels.heard", "", "Channels that a client has pushed into or pulled from within a time; up to two minutes late. The same from every replica: take the max.")
+	heard := gauge("qst.channels.heard", "", "Channels that a client has pushed into or pulled from within a time; some seconds late. The same from every replica: take the max.")
 	topMessages := gauge("qst.queue.messages", "", "Messages in each of the deepest queues (QST_METRICS_TOP_QUEUES).")
 	topOldest := seconds("qst.queue.oldest.age", "Age of the oldest message in each of the queues that wait longest (QST_METRICS_TOP_QUEUES).")
 	_, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {

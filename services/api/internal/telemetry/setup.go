@@ -81,7 +81,8 @@ func Setup(ctx context.Context, build Build) (_ *Providers, err error) {
 	meters := sdkmetric.NewMeterProvider(options...)
 	p.shutdown = append(p.shutdown, meters.Shutdown)
 	p.Meter = meters.Meter(scope)
-	p.Scrape = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	// In OpenMetrics' form for those who ask for it: the other one has no exemplars.
+	p.Scrape = promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 	return p, nil
 }
 

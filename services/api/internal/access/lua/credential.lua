@@ -1,6 +1,6 @@
 -- Adds a credential to a channel.
 --
--- KEYS[1] -> the record
+-- KEYS[1] -> hash: the record
 -- ARGV[1] -> the credential's field in it
 -- ARGV[2] -> the credential with its digest, JSON
 -- ARGV[3] -> most fields that the record may have

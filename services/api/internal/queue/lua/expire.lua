@@ -1,17 +1,18 @@
--- Drops what is older than the retention from a queue that nobody touches.
+-- Drops what is over its age from a queue that nobody touches, and notes when to look again.
 --
--- ARGV[3] -> here also '': as it last was
---
--- Returns {how many messages were dropped}
-if redis.call('EXISTS', STREAM) == 0 then
-  redis.call('ZREM', OLDEST, MEMBER)
-  redis.call('ZREM', DUE, MEMBER)
-  redis.call('ZREM', DEPTH, MEMBER)
+-- Returns {messages dropped}
+local q = load()
+if q.epoch == '' then
+  for _, index in ipairs({'oldest', 'due', 'depth'}) do call('ZREM', PARTITION .. index, NAME) end
   return {0}
 end
-local messages_before, bytes_before = measure()
-local retention = tonumber(ARGV[3]) or tonumber(redis.call('HGET', META, 'retention') or '0')
-local expired = expire(now_ms(), retention)
-find_head(retention)
-if expired > 0 then account(messages_before, bytes_before, measure()) end
-return {expired}
+local messages, bytes = q.messages, q.tail - q.head
+measure(q)
+local retention = retention_now()
+local dropped = expire(q, now(), retention)
+account(q, messages, bytes)
+if q.due > 0 then call('ZREM', PARTITION .. 'due', NAME) end
+set(q, 'due', 0)
+expect_expiry(q, retention)
+save(q)
+return {dropped}

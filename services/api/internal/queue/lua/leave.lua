@@ -1,7 +1,12 @@
--- Drops the waiter of a poll that waits no more, if it is still that poll's.
+-- Forgets the waiter, if it is this poll.
 --
--- ARGV[4] -> "<since>/<replica>/<poll>"
+-- ARGV[8] -> poll of the calling replica
 --
--- Returns {}
-if redis.call('GET', WAITER) == ARGV[4] then redis.call('DEL', WAITER) end
-return {}
+-- Returns {1 if it was, else 0}
+local q = load()
+local was = string.match(q.waiter, '^%d+ (%S+ %S+)') == REPLICA .. ' ' .. ARGV[8]
+if was then
+  set(q, 'waiter', '')
+  save(q)
+end
+return {was and 1 or 0}

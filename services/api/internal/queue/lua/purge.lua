@@ -1,14 +1,22 @@
--- Takes every message out of a queue, if it holds as many as the operator saw.
+-- Takes every message out of a queue, if it holds as many as the operator saw. What was taken
+-- before is forgotten: who sends it again after a purge means it.
 --
--- ARGV[4] -> how many messages it is to hold
+-- ARGV[8] -> how many messages it is to hold
 --
 -- Returns {1: purged, 0: it holds another number; how many it held}
-local held, bytes = measure()
-if held ~= tonumber(ARGV[4]) then return {0, held} end
-if held > 0 then
-  ack_up_to('+')
-  redis.call('XTRIM', STREAM, 'MAXLEN', '=', '0')
-  head_moved(0, nil, nil)
-  account(held, bytes, 0, 0)
+local q = load()
+local messages, bytes = q.messages, q.tail - q.head
+if q.epoch ~= '' then measure(q) end
+if q.messages ~= tonumber(ARGV[8]) then return {0, q.messages} end
+local purged = q.messages
+if purged > 0 then
+  acknowledge(q, '+')
+  call('XTRIM', STREAM, 'MAXLEN', '=', 0)
+  set(q, 'messages', 0)
+  set(q, 'pending', 0)
+  begin_at(q)
+  account(q, messages, bytes)
+  save(q)
 end
-return {1, held}
+call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before')
+return {1, purged}

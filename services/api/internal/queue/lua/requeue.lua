@@ -1,21 +1,20 @@
--- Puts a message that was set aside back into its queue, as its newest.
+-- Puts a dead letter back into its queue, as the newest message.
 --
--- ARGV[4] -> id of the dead message
+-- ARGV[8] -> id of the dead letter
 --
--- Returns {1: put back, 0: there is no such dead message}
-local entry = redis.call('XRANGE', DEAD, ARGV[4], ARGV[4])[1]
-if not entry or redis.call('EXISTS', STREAM) == 0 then return {0} end
-local json
+-- Returns {1: put back, 0: there is no such dead letter}
+local q = load()
+local entry = call('XRANGE', STREAM .. ':dead', ARGV[8], ARGV[8])[1]
+if not entry or q.epoch == '' then return {0} end
+local payload
 for i = 1, #entry[2], 2 do
-  if entry[2][i] == 'message' then json = entry[2][i + 1] end
+  if entry[2][i] == 'message' then payload = entry[2][i + 1] end
 end
-local held, bytes = measure()
-local state = redis.call('HMGET', META, 'tail', 'largest')
-local tail, largest = state[1], held > 0 and tonumber(state[2]) or 0
-local id = redis.call('XADD', STREAM, '*', tail, json)
-redis.call('HSET', META, 'tail', whole(tonumber(tail) + #json), 'largest', whole(math.max(largest, #json)))
-redis.call('XDEL', DEAD, ARGV[4])
-if held == 0 then head_moved(tonumber(ARGV[3]), id, tail) end
-account(held, bytes, held + 1, bytes + #json)
-wake()
+local messages, bytes = q.messages, q.tail - q.head
+append(q, {payload}, '')
+call('XDEL', STREAM .. ':dead', ARGV[8])
+release(q, 'wake')
+account(q, messages, bytes)
+expect_expiry(q, retention_now())
+save(q)
 return {1}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/queuestatetransfer/qst/pkg/gateway/gammu"
+)
+
+func (a *app) gatewayGammu() *cobra.Command {
+	openGammu := func(path string) (gatewayConfig, *gammu.Gateway, error) {
+		var c struct {
+			gatewayConfig
+
+			Gammu gammu.Settings `toml:"gammu"`
+		}
+		if err := readGateway(path, &c); err != nil {
+			return c.gatewayConfig, nil, err
+		}
+		g, err := gammu.New(c.Gammu, c.Bridge.State, a.log)
+		return c.gatewayConfig, g, err
+	}
+	cmd, f := a.gatewayCommandOf("gammu", "Gammu SMSD: phones and modems on a cable",
+		`Bridges Gammu SMSD by the folders of its files backend. Its configuration's third table:
+
+  [gammu]
+  smsdrc = "/etc/gammu-smsdrc"   # where the folders are read from
+  outbox-max = 20                # texts in the outbox at once
+  poll = "1s"                    # how often the folders are looked at
+  receive = "inbox"              # or "run-on-receive"
+  number = "+85512345678"        # the SIM's own: the "to" of what is received
+
+SMSD needs, in its section [smsd]: service = files, transmitformat = auto, and
+inboxformat = detail. With receive = "run-on-receive" it needs, instead of the last:
+
+  runonreceive = /usr/bin/qst gateway gammu --config /etc/qst/gammu.toml --received
+
+A text is "sent" when SMSD has moved it to sentsmspath, "failed" when it is in
+errorsmspath. The bridge deletes both, and what it has taken out of the inbox.`,
+		func(path string) (gatewayConfig, bridged, error) { return openGammu(path) })
+	var received bool
+	cmd.Flags().BoolVar(&received, "received", false, "called by SMSD: hand the message in the environment to the bridge")
+	cmd.Args = cobra.ArbitraryArgs // SMSD's names for the message
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !received {
+			if len(args) > 0 {
+				return usagef("%q: only --received takes arguments", args[0])
+			}
+			return run(cmd, args)
+		}
+		_, g, err := openGammu(f.path)
+		if err != nil {
+			return gatewayError(err)
+		}
+		return g.Received(a.env, args, time.Now())
+	}
+	return cmd
+}

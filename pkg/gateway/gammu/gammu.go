@@ -1,0 +1,206 @@
+// Package gammu bridges Gammu SMSD (Debian's gammu-smsd), by the folders of its files
+// backend and by its RunOnReceive.
+//
+// A text goes into the outbox under a name that holds its key, so that a bridge that
+// died after writing it finds it again: in the outbox, or where SMSD has moved
+// it. SMSD moves it to the sent or the error folder, and so tells what became of it;
+// the bridge reports that and deletes the file.
+//
+// Received messages are read from the inbox, in the format "detail", which alone says
+// which parts belong together; or they are handed to [Received] by RunOnReceive,
+// which works with every backend.
+//
+// SMSD's folders do not say which text a phone's delivery report is about. Such reports
+// are counted, and dropped.
+package gammu
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/queuestatetransfer/qst/pkg/gateway"
+)
+
+// Settings are the table [gammu] of the configuration.
+type Settings struct {
+	Smsdrc    string           `toml:"smsdrc"`     // SMSD's configuration; default /etc/gammu-smsdrc
+	OutboxMax int              `toml:"outbox-max"` // texts in the outbox at once; default 20
+	Poll      gateway.Duration `toml:"poll"`       // how often the folders are looked at; default 1s
+	Receive   string           `toml:"receive"`    // inbox (default) or run-on-receive
+	Number    string           `toml:"number"`     // the SIM's own: the "to" of what is received
+}
+
+// Gateway is SMSD.
+type Gateway struct {
+	settings Settings
+	daemon   daemon
+	drop     string // where Received puts messages
+	log      *slog.Logger
+
+	left map[string]bool // files that are none of ours, or can't be read
+}
+
+// New reads SMSD's configuration. state is the bridge's directory.
+func New(s Settings, state string, log *slog.Logger) (*Gateway, error) {
+	if s.Smsdrc == "" {
+		s.Smsdrc = "/etc/gammu-smsdrc"
+	}
+	if s.OutboxMax == 0 {
+		s.OutboxMax = 20
+	}
+	if s.Receive == "" {
+		s.Receive = "inbox"
+	}
+	s.Poll = s.Poll.Or(time.Second)
+	if s.OutboxMax < 1 || s.Poll.Duration < 0 || s.Receive != "inbox" && s.Receive != "run-on-receive" {
+		return nil, fmt.Errorf("%w: [gammu] outbox-max = %d, poll = %q, receive = %q", gateway.ErrSettings, s.OutboxMax, s.Poll, s.Receive)
+	}
+	g := &Gateway{settings: s, drop: filepath.Join(state, "received"), log: log, left: map[string]bool{}}
+	var err error
+	if g.daemon, err = readSmsdrc(s.Smsdrc); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// fileName returns the name of a text's file in the outbox. SMSD sends in the order of
+// names, reads the number from behind the third underscore, and has room for 99
+// bytes.
+func fileName(t gateway.Text) string {
+	begun := t.Begun.UTC()
+	return fmt.Sprintf("OUTC%s_%09d_%s_%s.txt", begun.Format("20060102_150405"), begun.Nanosecond(), t.To, t.Key)
+}
+
+// keyIn returns the key in a file's name, "" if it is none of ours.
+func keyIn(name string) string {
+	rest, ok := strings.CutSuffix(name, ".txt")
+	parts := strings.Split(rest, "_")
+	if !ok || len(parts) != 5 || !strings.HasPrefix(name, "OUT") {
+		return ""
+	}
+	if key := parts[4]; len(key) == 32 {
+		if _, err := hex.DecodeString(key); err == nil {
+			return key
+		}
+	}
+	return ""
+}
+
+// Send puts a text into the outbox.
+func (g *Gateway) Send(_ context.Context, t gateway.Text) error {
+	name := fileName(t)
+	if t.Again {
+		for _, dir := range []string{g.daemon.outbox, g.daemon.sent, g.daemon.failed} {
+			_, err := os.Stat(filepath.Join(dir, name))
+			if err == nil {
+				return nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	waiting, err := os.ReadDir(g.daemon.outbox)
+	if err != nil {
+		return err
+	}
+	if len(waiting) >= g.settings.OutboxMax {
+		return gateway.ErrBusy
+	}
+	return gateway.WriteFile(filepath.Join(g.daemon.outbox, name), utf16Text(t.Body))
+}
+
+// utf16Text is a text as SMSD reads it whatever its locale: UTF-16 with a byte order mark.
+// U+0000 would end it.
+func utf16Text(s string) []byte {
+	b := []byte{0xfe, 0xff}
+	for _, unit := range utf16.Encode([]rune(strings.ReplaceAll(s, "\x00", "\ufffd"))) {
+		b = append(b, byte(unit>>8), byte(unit))
+	}
+	return b
+}
+
+// Run looks at the folders until ctx ends.
+func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
+	if err := os.MkdirAll(g.drop, 0o770); err != nil { //nolint:gosec // SMSD may run as another user of the bridge's group
+		return err
+	}
+	tick := time.NewTicker(g.settings.Poll.Duration)
+	defer tick.Stop()
+	for {
+		err := errors.Join(
+			g.results(b, g.daemon.sent, gateway.Event{Status: gateway.Sent, Last: true}),
+			g.results(b, g.daemon.failed, gateway.Event{Status: gateway.Failed, Last: true}),
+			g.dropped(b),
+			g.inbox(b),
+		)
+		switch {
+		case errors.Is(err, gateway.ErrFull):
+			g.log.WarnContext(ctx, "received messages stay with the gateway", "error", err)
+		case err != nil:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// results reports the texts that SMSD has moved to a folder.
+func (g *Gateway) results(b *gateway.Bridge, dir string, event gateway.Event) error {
+	return g.each(dir, func(path string, info fs.FileInfo) error {
+		key := keyIn(info.Name())
+		if key == "" {
+			g.left[path] = true
+			return nil
+		}
+		event.At = info.ModTime()
+		err := b.Report(key, event)
+		if errors.Is(err, gateway.ErrNotKnown) {
+			g.log.Warn("a text that this bridge does not know: its file is left alone", "file", path)
+			g.left[path] = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return os.Remove(path)
+	})
+}
+
+// each calls f with each file in a folder that is not known to be none of ours, in the order of
+// their names.
+func (g *Gateway) each(dir string, f func(path string, info fs.FileInfo) error) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		path := filepath.Join(dir, file.Name())
+		if strings.HasPrefix(file.Name(), ".") || file.IsDir() || g.left[path] {
+			continue
+		}
+		info, err := file.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(path, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+-- Reading: what is pending goes out again, first, then what is new.
+--
+-- What is read is a list {id, payload, trace context or '', id, …}.
+
+local WIDTH = 3
+local first_read -- the first entry read, which is the stream's first entry, too
+
+-- take adds entries to what is read. Returns their bytes, with a comma each.
+local function take(read, entries)
+  local bytes = 0
+  first_read = first_read or entries[1]
+  for _, entry in ipairs(entries) do
+    local fields, n = entry[2], #read
+    read[n + 1], read[n + 2], read[n + 3] = entry[1], fields[2], fields[4] or ''
+    bytes = bytes + #fields[2] + 1
+  end
+  return bytes
+end
+
+-- bury moves an entry to the dead letters.
+local function bury(q, id, deliveries)
+  local entry = call('XRANGE', STREAM, id, id)[1]
+  set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
+  if not entry then return end -- somebody took it out by hand
+  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2])
+  set(q, 'messages', q.messages - call('XDEL', STREAM, id))
+end
+
+-- redeliver reads what is pending again, at most max entries. Returns how many of them had
+-- gone out before, how many became dead letters, and whether nothing pending is left unread.
+--
+-- An entry that has been delivered max_deliveries times becomes a dead letter if it was alone
+-- in the last answer. If it was not, it goes out alone first, once it is the queue's first
+-- entry: so one that its client can't bear takes no other with it.
+local function redeliver(q, read, max, max_deliveries)
+  local ids, again, dead, from, stop, whole = {}, 0, 0, '-', false, false
+  -- Whether a handed-over batch reached its client is not known yet: it does not count.
+  local doubt = q.handed ~= '' and 1 or 0
+  repeat
+    local asked = math.min(max - #ids, 1000)
+    local page = call('XPENDING', STREAM, GROUP, from, '+', asked)
+    for _, p in ipairs(page) do
+      local id, deliveries = p[1], p[4] - doubt
+      local spent = max_deliveries > 0 and deliveries >= max_deliveries
+      stop = spent and q.alone ~= id or spent and #ids > 0
+      if spent and not stop then
+        bury(q, id, p[4])
+        dead = dead + 1
+      elseif not spent or #ids == 0 then
+        ids[#ids + 1] = id
+        if deliveries > 0 then again = again + 1 end
+      end
+      if stop then break end
+      from = '(' .. id
+    end
+    whole = not stop and #page < asked
+  until stop or whole or #ids == max
+  if #ids > 0 then
+    local entries = call('XCLAIM', STREAM, GROUP, CONSUMER, 0, unpack(ids))
+    take(read, entries)
+    if #entries < #ids then -- somebody took entries out by hand
+      local pending = q.pending
+      measure(q)
+      if #entries == 0 and q.pending < pending then return redeliver(q, read, max, max_deliveries) end
+    end
+  end
+  return again, dead, whole
+end
+
+-- read_new reads what was never delivered, so that there are at most max entries and, but for
+-- one, max_bytes. Reading marks as delivered, so no more may be read than will fit: as many
+-- at a time as fit even if each is the queue's largest. Where not one of that size fits, each
+-- is looked at first, until the answer is half full.
+local function read_new(q, read, max, max_bytes)
+  local n, bytes = #read / WIDTH, 0
+  for i = 2, #read, WIDTH do bytes = bytes + #read[i] + 1 end
+  while n < max and q.pending < q.messages do
+    local fit = math.floor((max_bytes - bytes) / (q.largest + 1))
+    if fit < 1 then
+      if n > 0 then
+        if bytes * 2 > max_bytes then break end
+        local from = q.delivered ~= '' and '(' .. q.delivered or '-'
+        local following = call('XRANGE', STREAM, from, '+', 'COUNT', 1)[1]
+        if not following or bytes + #following[2][2] + 1 > max_bytes then break end
+      end
+      fit = 1
+    end
+    fit = math.min(fit, max - n)
+    local new = call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', fit, 'STREAMS', STREAM, '>')
+    if not new then break end
+    local entries = new[1][2]
+    bytes = bytes + take(read, entries)
+    n = n + #entries
+    set(q, 'pending', q.pending + #entries)
+    set(q, 'delivered', entries[#entries][1])
+    if #entries < fit then break end
+  end
+end

@@ -1,0 +1,64 @@
+-- Taking messages out of a queue.
+
+-- after returns the smallest id after this one.
+local function after(id)
+  local at = string.find(id, '-', 1, true)
+  return string.sub(id, 1, at) .. string.format('%.0f', tonumber(string.sub(id, at + 1)) + 1)
+end
+
+-- acknowledge takes what is pending up to an id off the pending list. Returns the ids.
+local function acknowledge(q, id)
+  if q.pending == 0 then return {} end
+  if q.pending == 1 and id == q.delivered and call('XACK', STREAM, GROUP, id) == 1 then
+    -- The usual case of one message at a time, in one call.
+    set(q, 'pending', 0)
+    return {id}
+  end
+  local all = {}
+  repeat
+    local page = call('XPENDING', STREAM, GROUP, '-', id, 1000)
+    local ids = {}
+    for i, p in ipairs(page) do
+      ids[i] = p[1]
+      all[#all + 1] = p[1]
+    end
+    if #ids > 0 then set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, unpack(ids))) end
+  until #page < 1000
+  return all
+end
+
+-- begin_at notes where the stream begins after messages have left it. first is its first
+-- entry, if that is at hand.
+local function begin_at(q, first)
+  if q.messages <= 0 then
+    set(q, 'messages', 0)
+    set(q, 'head', q.tail)
+    set(q, 'largest', 0)
+    return
+  end
+  first = first or call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
+  if not first then return measure(q) end
+  set(q, 'first', ms(first[1]))
+  set(q, 'head', tonumber(first[2][1]))
+end
+
+-- retention returns the channel's retention as it is now, whatever the caller remembers: to
+-- drop a message by a setting that does not hold any more would lose it.
+local function retention_now()
+  if LIFE == '' then return tonumber(ARGV[4]) end
+  return tonumber(call('HGET', RECORD, 'retention') or '') or tonumber(ARGV[5])
+end
+
+-- expire drops what is over its age. Returns how many messages.
+local function expire(q, at, retention)
+  if retention <= 0 or q.messages == 0 or q.first + retention >= at then return 0 end
+  retention = retention_now()
+  if retention <= 0 then return 0 end
+  local dropped = call('XTRIM', STREAM, 'MINID', '=', string.format('%.0f-0', at - retention))
+  if dropped > 0 then
+    acknowledge(q, string.format('%.0f-18446744073709551615', at - retention - 1))
+    set(q, 'messages', q.messages - dropped)
+  end
+  begin_at(q)
+  return dropped
+end

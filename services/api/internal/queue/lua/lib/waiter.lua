@@ -1,0 +1,59 @@
+-- The poll that waits for a queue.
+--
+-- meta.waiter is "<since> <replica> <poll> <until> <max> <bytes>": since when it waits, µs;
+-- where; until when, ms; and how many messages and bytes it may have.
+--
+-- A waiter means that its queue is empty. So the push that finds one knows what that poll
+-- would read: it hands that over, and nobody reads.
+
+-- large is how many bytes a wake entry may carry. A larger batch is read by the poll itself.
+local LARGE = 65536
+
+-- notify tells the replica that holds a poll what became of it: 'wake' (look again),
+-- 'superseded' or 'gone' (the channel was deleted). Returns nothing if that replica is gone.
+local function notify(replica, poll, what)
+  return call('XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', what)
+end
+
+-- release forgets the waiter, and tells it why.
+local function release(q, what)
+  if q.waiter == '' then return end
+  local replica, poll = string.match(q.waiter, '^%d+ (%S+) (%S+)')
+  set(q, 'waiter', '')
+  notify(replica, poll, what)
+end
+
+-- hand_off delivers what was just pushed, as far as the waiting poll may have it. ids and
+-- payloads are all that the queue holds. Returns the poll and how many messages it got if the
+-- poll is the calling replica's own, which then hands them over in memory; else '' and 0.
+local function hand_off(q, ids, payloads, trace, at)
+  local replica, poll, ends, max, max_bytes = string.match(q.waiter, '^%d+ (%S+) (%S+) (%d+) (%d+) (%d+)$')
+  set(q, 'waiter', '')
+  if tonumber(ends) < at then return '', 0 end
+  local n, bytes = 0, 0
+  max, max_bytes = tonumber(max), tonumber(max_bytes)
+  while n < #ids and n < max and (n == 0 or bytes + #payloads[n + 1] + 1 <= max_bytes) do
+    n = n + 1
+    bytes = bytes + #payloads[n] + 1
+  end
+  if replica ~= REPLICA then
+    if bytes > LARGE then
+      notify(replica, poll, 'wake')
+      return '', 0
+    end
+    local entry = {'XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', 'handoff',
+      'queue', NAME, 'epoch', q.epoch, 'trace', trace}
+    for i = 1, n do
+      entry[#entry + 1] = ids[i]
+      entry[#entry + 1] = payloads[i]
+    end
+    if not call(unpack(entry)) then return '', 0 end
+  end
+  call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', n, 'STREAMS', STREAM, '>')
+  set(q, 'pending', n)
+  set(q, 'delivered', ids[n])
+  set(q, 'alone', n == 1 and ids[1] or '')
+  set(q, 'handed', replica .. ' ' .. poll)
+  if replica == REPLICA then return poll, n end
+  return '', 0
+end

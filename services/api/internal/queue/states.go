@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
+)
+
+// What phones that speak version 1 of the protocol tell and ask beside messages.
+
+const (
+	// keptStates is how many of a channel's delivery states are kept, the newest ones.
+	keptStates = 1000
+	// maxState bounds the texts of a state, and a phone's address, in bytes.
+	maxState = 256
+)
+
+// State is what a phone reports of a message that it was given.
+type State struct {
+	Message string // its id
+	State   string // confirmed, failed, or what the phone calls it
+	At      time.Time
+}
+
+// LastPushed returns the id of the message that a client last pushed into a queue,
+// "" if there was none. It returns storage.ErrUnavailable.
+func (o *Operator) LastPushed(ctx context.Context, n Name) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
+	defer cancel()
+	id, err := o.rdb.HGet(ctx, o.queues.key(n).Meta(), "last").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", storage.Unavailable(err)
+	}
+	return id, nil
+}
+
+// SetAddress keeps the address that a channel's phone says it has, of at most
+// 256 bytes.
+func (o *Operator) SetAddress(ctx context.Context, channel, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
+	defer cancel()
+	k := o.queues.key(Name{Channel: channel, Kind: Outbound})
+	return storage.Unavailable(o.rdb.HSet(ctx, k.Activity(), "address", cut(address)).Err())
+}
+
+// AddStates keeps what a phone reports of messages; of a channel's states the
+// newest thousand are kept.
+func (o *Operator) AddStates(ctx context.Context, channel string, states []State) error {
+	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
+	defer cancel()
+	k := o.queues.key(Name{Channel: channel, Kind: Outbound})
+	pipe := o.rdb.Pipeline()
+	for _, st := range states[max(0, len(states)-keptStates):] {
+		st = st.Cut()
+		pipe.XAdd(ctx, &redis.XAddArgs{
+			Stream: k.States(), MaxLen: keptStates, Approx: true,
+			Values: []string{"message", st.Message, "state", st.State},
+		})
+	}
+	_, err := pipe.Exec(ctx)
+	return storage.Unavailable(err)
+}
+
+// States returns what a channel's phone reported, newest first, at most limit.
+func (o *Operator) States(ctx context.Context, channel string, limit int64) ([]State, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
+	defer cancel()
+	k := o.queues.key(Name{Channel: channel, Kind: Outbound})
+	entries, err := o.rdb.XRevRangeN(ctx, k.States(), "+", "-", limit).Result()
+	if err != nil {
+		return nil, storage.Unavailable(err)
+	}
+	states := make([]State, len(entries))
+	for i, e := range entries {
+		message, _ := e.Values["message"].(string)
+		state, _ := e.Values["state"].(string)
+		states[i] = State{Message: message, State: state, At: idTime(e.ID)}
+	}
+	return states, nil
+}
+
+// Cut returns the state as it is told and kept, with texts of at most 256 bytes. What a
+// phone reports has no bound but its request's: uncut, it would make messages larger than
+// any that may be pushed.
+func (st State) Cut() State {
+	return State{Message: cut(st.Message), State: cut(st.State), At: st.At}
+}
+
+// cut cuts a text, between two characters, to maxState.
+func cut(s string) string {
+	if len(s) <= maxState {
+		return s
+	}
+	n := maxState
+	for n > maxState-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
