@@ -44,7 +44,7 @@ func (g Guard) Prepare(ctx context.Context, scripts ...Script) error {
 			s = s.plain()
 		}
 		// One that Redis can't compile is an error here, not at a client's expense.
-		if err := g.Client.ScriptLoad(ctx, s.source).Err(); err != nil {
+		if err := g.Client.ScriptLoad(ctx, s.Source()).Err(); err != nil {
 			return Unavailable(fmt.Errorf("loading scripts: %w", err))
 		}
 	}
