@@ -29,15 +29,17 @@ type model struct {
 	next  int             // for ids that were not there before
 	taken map[string]bool // what is known for the same when it is sent again
 	held  []*modelMessage // in the queue
-	dead  []*modelMessage // set aside
+	dead  []*modelMessage // dead letters
 	etags []modelETag     // all that were ever given
 	alone *modelMessage   // the only message of the last answer
+	lives modelEpochs
 	max   int             // deliveries
 	room  int64           // messages
 }
 
 type modelMessage struct {
 	payload    string
+	seq        int // counts all messages that were ever put into the queue
 	deliveries int
 	pending    bool
 }
@@ -62,6 +64,9 @@ func TestModel(t *testing.T) {
 			m := &model{t: t, r: rand.New(rand.NewPCG(seed, seed)), taken: map[string]bool{}, room: 30}
 			m.max = int(seed % 4)
 			m.q, m.c = open(t, func(o *Options, l *Limits) { l.MaxMessages, l.MaxDeliveries, o.MaxDigests = m.room, m.max, 1<<20 })
+			if seed%2 == 0 {
+				clocks["ids are given again"](t, m.q)
+			}
 			for range *modelSteps {
 				m.step()
 				m.check()
@@ -89,6 +94,8 @@ func (m *model) step() {
 		m.purge()
 	case n < 95:
 		m.del()
+	case n < 96:
+		m.copyOrRestore()
 	case n < 97:
 		m.note("scripts flushed")
 		m.c.ScriptFlush(m.t.Context())
@@ -133,7 +140,7 @@ func (m *model) push() {
 	}
 	for i, p := range fresh {
 		m.taken[digests[i]] = true
-		m.held = append(m.held, &modelMessage{payload: p})
+		m.held = append(m.held, m.message(p))
 	}
 }
 
@@ -154,11 +161,17 @@ func (m *model) request() (r Request, confirmed int) {
 		made.Epoch = "0123456789abcdef"
 		return r, 0
 	case 1: // never given out
+		if made.Epoch != m.lives.now {
+			break
+		}
 		made.ID.Ms += 1_000_000_000
 		return r, 0
 	}
 	if e.expired {
 		return r, 0
+	}
+	if made.Epoch != m.lives.now {
+		return r, m.confirmedBefore(e)
 	}
 	for i, h := range m.held {
 		if h == e.last && h.pending {
@@ -178,6 +191,9 @@ func (m *model) pull() {
 	}
 	if d.Confirmed != confirmed {
 		m.t.Errorf("pull: confirmed %d, want %d", d.Confirmed, confirmed)
+	}
+	if confirmed > 0 && r.Processed.etag.Epoch == m.lives.now {
+		m.lives.before = nil
 	}
 	m.held = m.held[confirmed:]
 	answer := m.read(r.Max)
@@ -256,7 +272,7 @@ func (m *model) requeue() {
 		m.t.Error(err)
 	}
 	m.note("dead letter %d put back", i)
-	m.held = append(m.held, &modelMessage{payload: m.dead[i].payload})
+	m.held = append(m.held, m.message(m.dead[i].payload))
 	m.dead = slices.Delete(m.dead, i, i+1)
 }
 
@@ -265,7 +281,7 @@ func (m *model) drop() {
 		return
 	}
 	i := m.r.IntN(len(m.dead))
-	if err := m.q.DropDead(m.t.Context(), inbox, m.deadID(i)); err != nil {
+	if err := m.q.DeleteDeadLetter(m.t.Context(), inbox, m.deadID(i)); err != nil {
 		m.t.Error(err)
 	}
 	m.note("dead letter %d dropped", i)
@@ -294,6 +310,7 @@ func (m *model) del() {
 		m.t.Errorf("delete: %d %v, there are %d", n, err, len(m.held))
 	}
 	m.held, m.dead, m.taken, m.alone = nil, nil, map[string]bool{}, nil
+	m.lives.before = nil
 	for i := range m.etags {
 		m.etags[i].expired = true
 	}
@@ -327,6 +344,7 @@ func (m *model) check() {
 		m.t.Errorf("the queue holds\n%s\nwant\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
 	}
 	meta := m.c.HGetAll(ctx, k.Meta()).Val()
+	m.lives.now = meta["epoch"]
 	totals := m.c.HGetAll(ctx, p.Totals()).Val()
 	figures := map[string][2]int64{
 		"messages": {number(meta["messages"]), int64(len(m.held))}, "bytes": {number(meta["tail"]) - number(meta["head"]), int64(bytes)},
