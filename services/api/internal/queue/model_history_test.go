@@ -2,7 +2,9 @@ package queue
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // modelEpochs are a queue's epochs.
@@ -49,10 +51,27 @@ func (m *model) confirmedBefore(e modelETag) (n int) {
 	return n
 }
 
+// askAgainForIDs has what is pushed after a restore be given the ids again that are given from now
+// on: the stream has seen a time to come.
+func (m *model) askAgainForIDs() {
+	ctx, key := m.t.Context(), m.q.key(inbox).Stream
+	info, err := m.c.XInfoStream(ctx, key).Result()
+	if err != nil {
+		return // there is no stream yet
+	}
+	id := max(milliseconds(info.LastGeneratedID), time.Now().UnixMilli()) + time.Hour.Milliseconds()
+	if err := m.c.Do(ctx, "xsetid", key, strconv.FormatInt(id, 10)+"-0").Err(); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 // copyOrRestore makes a backup, or has Redis lose what has been since the last one.
 func (m *model) copyOrRestore() {
 	ctx := m.t.Context()
 	if m.lives.copy == nil {
+		if m.again {
+			m.askAgainForIDs()
+		}
 		b := &modelCopy{keys: map[string]string{}, taken: map[string]bool{}, epoch: m.lives.now, before: slices.Clone(m.lives.before)}
 		for _, key := range m.c.Keys(ctx, "qst:{*").Val() {
 			b.keys[key] = m.c.Dump(ctx, key).Val()
@@ -72,6 +91,10 @@ func (m *model) copyOrRestore() {
 		m.lives.copy = b
 		m.note("backup of %d messages", len(b.held))
 		return
+	}
+	m.push()
+	if m.r.IntN(2) == 0 { // a client that goes on to what only the lost history has
+		m.pullAs(Request{Max: 100}, 0)
 	}
 	b := m.lives.copy
 	m.note("restored: %d messages", len(b.held))
@@ -117,5 +140,10 @@ func (m *model) copyOrRestore() {
 		if _, err := m.q.Pull(ctx, inbox, Request{}); err != nil {
 			m.t.Error(err)
 		}
+		m.lives.now = m.c.HGet(ctx, m.q.key(inbox).Meta(), "epoch").Val()
+	}
+	m.push()
+	if n := len(m.etags); n > 0 && !m.etags[n-1].expired && m.etags[n-1].etag.Epoch != m.lives.now {
+		m.pullAs(Request{Processed: UpTo(m.etags[n-1].etag), Max: 3}, m.confirmedBefore(m.etags[n-1]))
 	}
 }
