@@ -232,7 +232,9 @@ func (o *Operator) Requeue(ctx context.Context, n Name, id string) error {
 func (o *Operator) DeleteDeadLetter(ctx context.Context, n Name, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
-	dropped, err := o.rdb.XDel(ctx, o.queues.key(n).Dead(), id).Result()
+	del := storage.NoRetry{Cmd: redis.NewCmd(ctx, "xdel", o.queues.key(n).Dead(), id)}
+	_ = o.rdb.Process(ctx, del) // the error is the command's, too
+	dropped, err := del.Int64()
 	if err != nil {
 		return storage.Unavailable(err)
 	}
