@@ -16,9 +16,9 @@ const (
 	noteEvery = 5 * time.Second
 	// noteBatch bounds how many queues one script notes.
 	noteBatch = 100
-	// heardKept is how long it is known when a channel was heard last: somewhat
-	// longer than the longest of heardWithin.
-	heardKept = 25 * time.Hour
+	// HeardKept is how long it is known when a channel was heard last: longer than the
+	// longest of heardWithin, and long enough for who looks for phones that fell silent.
+	HeardKept = 31 * 24 * time.Hour
 )
 
 // activity is who used which queues, and when: figures for show. A push or a pull only notes
@@ -95,7 +95,7 @@ func (a *activity) write(ctx context.Context) error {
 		for len(queues) > 0 {
 			n := min(noteBatch, len(queues))
 			partition := a.layout.Partitions()[p]
-			args := []any{partition.Start, heardKept.Milliseconds()}
+			args := []any{partition.Start, HeardKept.Milliseconds()}
 			for _, k := range queues[:n] {
 				fields := noted[k].fields()
 				args = append(append(args, k.Name, len(fields)/2), fields...)
