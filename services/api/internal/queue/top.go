@@ -112,14 +112,14 @@ func (o *Operator) most(ctx context.Context, n int, index func(storage.Partition
 	return scored[:min(n, len(scored))], nil
 }
 
-// Silence is since when no client was heard on a channel.
+// Silence is since when no client was seen on a channel.
 type Silence struct {
-	Channel string
-	Heard   time.Time // the last push or pull; some seconds late
+	Channel  string
+	LastSeen time.Time // the last push or pull; some seconds late
 }
 
-// Silent returns the channels where no client was heard for longest, at most n. It knows those that
-// were heard within the last [HeardKept].
+// Silent returns the channels where no client was seen for longest, at most n. It knows those that
+// were seen within the last 31 days.
 func (o *Operator) Silent(ctx context.Context, n int) ([]Silence, error) {
 	// What this replica has noted and not written down yet is the latest.
 	if err := o.queues.activity.write(ctx); err != nil {
@@ -127,13 +127,13 @@ func (o *Operator) Silent(ctx context.Context, n int) ([]Silence, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
-	scored, err := o.most(ctx, n, storage.Partition.Heard, false)
+	scored, err := o.most(ctx, n, storage.Partition.LastSeen, false)
 	if err != nil {
 		return nil, err
 	}
 	silent := make([]Silence, len(scored))
 	for i, z := range scored {
-		silent[i] = Silence{Channel: fmt.Sprint(z.Member), Heard: time.UnixMilli(int64(z.Score)).UTC()}
+		silent[i] = Silence{Channel: fmt.Sprint(z.Member), LastSeen: time.UnixMilli(int64(z.Score)).UTC()}
 	}
 	return silent, nil
 }

@@ -34,6 +34,6 @@ if messages > 0 then call('HINCRBY', PARTITION .. 'totals', 'messages', -message
 if bytes > 0 then call('HINCRBY', PARTITION .. 'totals', 'bytes', -bytes) end
 if dead > 0 then call('HINCRBY', PARTITION .. 'totals', 'dead', -dead) end
 call('ZREM', PARTITION .. 'channels', CHANNEL)
-call('ZREM', PARTITION .. 'heard', CHANNEL)
+call('ZREM', PARTITION .. 'last_seen', CHANNEL)
 call('UNLINK', KEYS[1])
 return {1, messages}
