@@ -25,11 +25,13 @@ import (
 
 // Options are the settings of the API. All are required, but where it is said.
 type Options struct {
-	Queues         *queue.Queues
-	Operator       *queue.Operator
-	Guard          storage.Guard
-	QueueLimits    queue.Limits  // of a channel that has none of its own
-	Gate           *access.Gate  // nil: everyone may do everything (QST_AUTH=none)
+	Queues      *queue.Queues
+	Operator    *queue.Operator
+	Guard       storage.Guard
+	QueueLimits queue.Limits // of a channel that has none of its own
+	Gate        *access.Gate // nil: everyone may do everything (QST_AUTH=none)
+	// Gone tells whether Redis has lost its data; it may then do something about it.
+	Gone           func(context.Context) bool
 	Channels       *access.Store // what operators say of channels
 	AdminToken     string        // "": the admin API is off
 	Console        bool          // the operators' web page; off without an AdminToken

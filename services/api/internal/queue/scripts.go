@@ -19,9 +19,9 @@ type scripts struct {
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
 // defining a function costs Redis time, too.
 func newScripts() scripts {
-	pull := []string{"lib/queue", "lib/remove", "lib/waiter", "lib/confirm", "lib/dead", "lib/read"}
+	pull := []string{"lib/queue", "lib/remove", "lib/waiter", "lib/confirm", "lib/dead", "lib/history", "lib/recover", "lib/read"}
 	return scripts{
-		push:         script(storage.Refused, "lib/queue", "lib/waiter", "lib/duplicates", "lib/append", "push"),
+		push:         script(storage.Refused, "lib/queue", "lib/waiter", "lib/duplicates", "lib/append", "lib/history", "push"),
 		pull:         script(storage.Always, append(pull, "etag", "pull")...),
 		pullVersion1: script(storage.Always, append(pull, "etag_version1", "pull")...),
 		leave:        script(storage.Always, "lib/queue", "leave"),
@@ -33,7 +33,7 @@ func newScripts() scripts {
 		wakes:    script(storage.Always, "wakes"),
 
 		purge:      script(storage.Always, "lib/queue", "lib/remove", "purge"),
-		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/dead", "requeue"),
+		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/history", "lib/dead", "requeue"),
 		deleteDead: script(storage.Always, "lib/queue", "lib/dead", "delete_dead"),
 		del:        script(storage.Always, "delete"),
 	}
