@@ -30,7 +30,7 @@ func newScripts() scripts {
 		expire:   script(storage.Always, "lib/queue", "lib/remove", "expire"),
 		note:     script(storage.Refused, "note"),
 		replicas: script(storage.Always, "replicas"),
-		wakes:    script(storage.Always, "wakes"),
+		wakes:    script(storage.Always, "wake_stream"),
 
 		purge:      script(storage.Always, "lib/queue", "lib/remove", "purge"),
 		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/history", "lib/dead", "requeue"),
