@@ -39,7 +39,10 @@ type phone struct {
 
 // version1 answers everything below /v1/.
 func (a *API) version1(c echo.Context) error {
-	r := c.Request()
+	// A phone may stop sending (shutdown of one direction) and wait for its answer. net/http takes that
+	// for a client that has gone; here nothing is held, so it is answered in any case.
+	r := c.Request().WithContext(context.WithoutCancel(c.Request().Context()))
+	c.SetRequest(r)
 	account, action, err := parseVersion1(r.URL)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ type scripts struct {
 	push, pull, pullVersion1, leave, giveBack storage.Script // of clients
 	expire, note, replicas, wakes             storage.Script // of the background
 	purge, requeue, deleteDead, del           storage.Script // of operators
+	states                                    storage.Script // of version 1 clients
 }
 
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
@@ -36,12 +37,14 @@ func newScripts() scripts {
 		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/history", "lib/dead", "requeue"),
 		deleteDead: script(storage.Always, "lib/queue", "lib/dead", "delete_dead"),
 		del:        script(storage.Always, "delete"),
+
+		states: script(storage.Refused, "states"),
 	}
 }
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullVersion1, s.leave, s.giveBack, s.expire, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.del}
+	return []storage.Script{s.push, s.pull, s.pullVersion1, s.leave, s.giveBack, s.expire, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.del, s.states}
 }
 
 // script puts files of the folder lua together.
