@@ -91,6 +91,7 @@ func (a *API) Drain() { a.phase.Store(draining) }
 // Public returns the handler of the public listener: the protocol.
 func (a *API) Public() http.Handler {
 	e := a.echo()
+	e.GET("/", a.frontPage("public"))
 	e.Any("/v2/channels/*", a.channel)
 	e.Any("/v1/*", a.version1)
 	e.GET("/openapi.yaml", openAPI)
@@ -100,6 +101,7 @@ func (a *API) Public() http.Handler {
 // Internal returns the handler of the listener that no ingress reaches.
 func (a *API) Internal() http.Handler {
 	e := a.echo()
+	e.GET("/", a.frontPage("internal"))
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
 	e.GET("/metrics", echo.WrapHandler(a.opts.Scrape))
@@ -127,6 +129,7 @@ func (a *API) echo() *echo.Echo {
 		}
 		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
 	}
+	e.Pre(oneSlash)
 	e.Use(a.instrument, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
