@@ -160,7 +160,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
 	a.public = http.Server{
-		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		Handler: a.api.Public(), ConnContext: httpapi.ConnContext, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	a.internal = http.Server{
@@ -239,6 +239,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
 	queues.Go(func() { a.watch(ctx) })
+	queues.Go(func() { a.api.WatchClients(ctx) })
 	<-ctx.Done()
 	a.drain(context.WithoutCancel(ctx))
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {

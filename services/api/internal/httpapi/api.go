@@ -56,6 +56,7 @@ type API struct {
 	opts  Options
 	log   *slog.Logger
 	phase atomic.Int32
+	held  held
 	seen  atomic.Uint64 // requests that went well
 }
 
