@@ -144,6 +144,8 @@ type Message struct {
 	ID         string // where it stands
 	Stored     time.Time
 	Deliveries int64  // of a dead letter
+	Status     int64  // that the receiver of a webhook refused a dead letter with; 0: none
+	Answer     string // and what that said
 	Payload    []byte // canonical form
 }
 
@@ -163,7 +165,11 @@ func (o *Operator) Peek(ctx context.Context, n Name, after string, limit int64) 
 // Dead returns messages that were set aside, like Peek.
 func (o *Operator) Dead(ctx context.Context, n Name, after string, limit int64) ([]Message, error) {
 	return o.messages(ctx, o.queues.key(n).Dead(), after, limit, func(values map[string]any) Message {
-		return Message{Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"]))}
+		answer, _ := values["answer"].(string)
+		return Message{
+			Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"])),
+			Status: number(fmt.Sprint(values["status"])), Answer: answer,
+		}
 	})
 }
 
