@@ -125,8 +125,8 @@ func (p Partition) Depth() string { return p.Start + "depth" }
 // Totals is the hash of messages and bytes in all the partition's queues.
 func (p Partition) Totals() string { return p.Start + "totals" }
 
-// Heard is the sorted set of channels by when a client was last heard there.
-func (p Partition) Heard() string { return p.Start + "heard" }
+// LastSeen is the sorted set of channels by when a client was last seen there.
+func (p Partition) LastSeen() string { return p.Start + "last_seen" }
 
 // Webhooks is the sorted set of queues with a webhook, by when an operator changed it last.
 func (p Partition) Webhooks() string { return p.Start + "webhooks" }
