@@ -12,7 +12,7 @@ var lua embed.FS
 // scripts are the package's Lua scripts.
 type scripts struct {
 	push, pull, pullVersion1, leave, giveBack storage.Script // of clients
-	pullFenced, setAside                      storage.Script // of the workers of webhooks
+	pullFenced, deadLetter                    storage.Script // of the workers of webhooks
 	expire, note, replicas, wakes             storage.Script // of the background
 	purge, requeue, del                       storage.Script // of operators
 }
@@ -29,7 +29,7 @@ func newScripts() scripts {
 		giveBack:     script(storage.Always, "lib/queue", "give_back"),
 
 		pullFenced: script(storage.Always, append(pull, "lib/fence", "etag", "pull")...),
-		setAside:   script(storage.Always, "lib/queue", "lib/remove", "lib/read", "lib/fence", "set_aside"),
+		deadLetter: script(storage.Always, "lib/queue", "lib/remove", "lib/read", "lib/fence", "dead_letter"),
 
 		expire:   script(storage.Always, "lib/queue", "lib/remove", "expire"),
 		note:     script(storage.Refused, "note"),
@@ -44,7 +44,7 @@ func newScripts() scripts {
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullFenced, s.setAside, s.pullVersion1, s.leave, s.giveBack, s.expire, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.del}
+	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.del}
 }
 
 // script puts files of the folder lua together.

@@ -30,14 +30,14 @@ func (d Delivery) FirstID() string {
 	return d.ids[0]
 }
 
-// SetAside takes the queue's first message, which was delivered, out of the queue and to the dead
+// DeadLetter takes the first message of the queue, which was delivered, out of the queue and to the dead
 // letters, with the status and the text that its receiver refused it with. It returns ErrFenced,
 // or ErrNotFound if another message is the first one.
-func (q *Queues) SetAside(ctx context.Context, n Name, fence, id string, status int, text string) error {
+func (q *Queues) DeadLetter(ctx context.Context, n Name, fence, id string, status int, text string) error {
 	const own = 4
 	k := q.key(n)
 	args := append(q.argv(k, q.service(), own), id, status, text, fence)
-	reply, err := q.runner.Run(ctx, q.scripts.setAside, k.Stream, args...)
+	reply, err := q.runner.Run(ctx, q.scripts.deadLetter, k.Stream, args...)
 	if err != nil {
 		return fenced(err)
 	}
@@ -49,8 +49,8 @@ func (q *Queues) SetAside(ctx context.Context, n Name, fence, id string, status 
 	if done == 0 {
 		return fmt.Errorf("message %s: %w", id, ErrNotFound)
 	}
-	q.metrics.SetAside.Add(ctx, 1, n.attribute())
-	q.log.WarnContext(ctx, "a message was set aside that its receiver refuses", "channel", n.Channel, "queue", n.Kind, "id", id, "status", status)
+	q.metrics.DeadLettered.Add(ctx, 1, n.attribute())
+	q.log.WarnContext(ctx, "a message became a dead letter that its receiver refuses", "channel", n.Channel, "queue", n.Kind, "id", id, "status", status)
 	return nil
 }
 

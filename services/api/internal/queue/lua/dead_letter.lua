@@ -1,10 +1,10 @@
--- Sets the queue's first message aside that was delivered and that its receiver refuses.
+-- Makes the first message of the queue a dead letter: it was delivered, and its receiver refuses it.
 --
 -- ARGV[8] -> id of the entry, which is to be the first one
 -- ARGV[9] -> status that it was refused with
 -- ARGV[10] -> what was said about it
 --
--- Returns {1: set aside, 0: another entry is the first one}
+-- Returns {1: it is a dead letter, 0: another entry is the first one}
 local q = load()
 local first = call('XPENDING', STREAM, GROUP, '-', '+', 1)[1]
 if not first or first[1] ~= ARGV[8] then return {0} end
