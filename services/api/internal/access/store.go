@@ -38,7 +38,7 @@ const (
 	fieldRetention  = "retention"   // that the settings name, ms; "": none. For the queues' scripts
 	fieldCredential = "credential:" //nolint:gosec // no credential: the field's name, with an id behind it; stored, JSON
 	fieldWebhook    = "webhook:"    // with a queue's kind behind it; StoredWebhook, JSON
-	fixedFields     = 5 + 3         // those of the webhooks with them
+	fixedFields     = 5
 )
 
 // Store reads and changes the records of channels. Its methods may be called

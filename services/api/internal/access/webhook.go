@@ -215,6 +215,29 @@ func (s *Store) PutWebhook(ctx context.Context, channel string, n NewWebhook) (w
 	return stored.Webhook, made, err
 }
 
+// applyWebhook puts a webhook of the bootstrap file in its place. One that is there already as the
+// file has it stays as it is, so that a start of a replica changes nothing. The secret before
+// signs, too, for a day.
+func (s *Store) applyWebhook(ctx context.Context, channel string, n NewWebhook) error {
+	_, err := s.changeWebhook(ctx, channel, n.Queue, func(was *StoredWebhook) (StoredWebhook, error) {
+		w, _, err := n.complete(was, s.allowHTTP, time.Now())
+		if err != nil || was == nil {
+			return w, err
+		}
+		if w.Keys.Secret != was.Keys.Secret {
+			until := w.Changed.Add(defaultKeep)
+			w.Keys.Previous, w.PreviousUntil = was.Keys.Secret, &until
+		}
+		as := w
+		as.Changed = was.Changed
+		if string(encode(as)) == string(encode(*was)) {
+			return *was, nil
+		}
+		return w, nil
+	})
+	return err
+}
+
 // RotateWebhook has another secret sign ("": one that is made here), and the present one, too, for
 // some time (0: a day). It returns ErrInvalid or ErrNotFound.
 func (s *Store) RotateWebhook(ctx context.Context, channel string, kind queue.Kind, secret string, keep time.Duration) (w Webhook, made string, err error) {
@@ -284,6 +307,9 @@ func (s *Store) changeWebhook(ctx context.Context, channel string, kind queue.Ki
 		if w.Queue != "" {
 			text = string(encode(w))
 		}
+		if text == raw {
+			return w, nil
+		}
 		p := s.layout.Partition(channel)
 		args := []any{p.Start, channel, fieldWebhook + string(kind), string(kind), raw, text, p.Wakes}
 		for _, k := range queue.Kinds() {
@@ -300,7 +326,7 @@ func (s *Store) changeWebhook(ctx context.Context, channel string, kind queue.Ki
 			return StoredWebhook{}, fmt.Errorf("channel %s: %w", channel, ErrNotFound)
 		}
 	}
-	return StoredWebhook{}, fmt.Errorf("webhook of %s: %w", kind, ErrStale)
+	return StoredWebhook{}, fmt.Errorf("webhook of %s: others change it at the same time: %w", kind, storage.ErrUnavailable)
 }
 
 // rawWebhook returns a queue's webhook as it is stored; "": there is none.

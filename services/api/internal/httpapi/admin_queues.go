@@ -77,6 +77,8 @@ type entryView struct {
 	ID         string          `json:"id"`
 	Stored     time.Time       `json:"stored"`
 	Deliveries int64           `json:"deliveries,omitempty"` // of a dead one
+	Status     int64           `json:"status,omitempty"`     // that a webhook's receiver refused a dead one with
+	Answer     string          `json:"answer,omitempty"`     // and what it said
 	Message    json.RawMessage `json:"message"`              // as the protocol's JSON
 }
 
@@ -105,7 +107,7 @@ func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limi
 		Next     string      `json:"next,omitempty"`
 	}{Messages: make([]entryView, len(entries))}
 	for i, e := range entries {
-		page.Messages[i] = entryView{ID: e.ID, Stored: e.Stored, Deliveries: e.Deliveries, Message: e.Payload}
+		page.Messages[i] = entryView{ID: e.ID, Stored: e.Stored, Deliveries: e.Deliveries, Status: e.Status, Answer: e.Answer, Message: e.Payload}
 	}
 	if len(entries) == limit {
 		u := *c.Request().URL

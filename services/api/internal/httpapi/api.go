@@ -20,6 +20,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 // Options are the settings of the API. All are required, but where it is said.
@@ -30,7 +31,8 @@ type Options struct {
 	QueueLimits    queue.Limits  // of a channel that has none of its own
 	Gate           *access.Gate  // nil: everyone may do everything (QST_AUTH=none)
 	Channels       *access.Store // what operators say of channels
-	AdminToken     string        // "": the admin API is off
+	Webhooks       *webhook.Store
+	AdminToken     string // "": the admin API is off
 	TrustedProxies []netip.Prefix
 	Limits         qst.Limits    // of what is pushed
 	PushMaxBytes   int64         // of a pushed body, after decompression

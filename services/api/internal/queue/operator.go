@@ -301,9 +301,11 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 	}
 	partitions := o.queues.opts.Layout.Partitions()
 	totals, channels, active := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
+	webhooks := make([]*redis.IntCmd, len(partitions))
 	pipe := o.rdb.Pipeline()
 	for i, p := range partitions {
 		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes"), pipe.ZCard(ctx, p.Channels())
+		webhooks[i] = pipe.ZCard(ctx, p.Webhooks())
 		for _, within := range activeWithin() {
 			since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
 			active[i] = append(active[i], pipe.ZCount(ctx, p.LastSeen(), since, "+inf"))
@@ -319,6 +321,7 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 			}
 		}
 		t.Channels += channels[i].Val()
+		t.Webhooks += webhooks[i].Val()
 		for j, c := range active[i] {
 			t.Active[j].Channels += c.Val()
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 // What the workers of webhooks do to queues. A worker has a lease of a queue, with a fencing
@@ -75,3 +77,22 @@ const BeatTTL = beatTTL
 
 // Name is what this process calls itself in Redis: another one at every start.
 func (q *Queues) Name() string { return q.replica }
+
+// Holding is what a queue holds, without taking anything out.
+type Holding struct {
+	Epoch    string
+	Messages int64
+	Tail     int64 // bytes ever pushed: it grows with each push
+}
+
+// Holds returns what a queue holds.
+func (o *Operator) Holds(ctx context.Context, n Name) (Holding, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
+	defer cancel()
+	values, err := o.rdb.HMGet(ctx, o.queues.key(n).Meta(), "epoch", "messages", "tail").Result()
+	if err != nil {
+		return Holding{}, storage.Unavailable(err)
+	}
+	text := func(i int) string { s, _ := values[i].(string); return s }
+	return Holding{Epoch: text(0), Messages: number(text(1)), Tail: number(text(2))}, nil
+}

@@ -20,20 +20,18 @@ if call('EXISTS', KEYS[1]) == 0 then return {-1} end
 if (call('HGET', KEYS[1], FIELD) or '') ~= WAS then return {0} end
 
 local t = call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local life = t[1] .. string.format('%06d', t[2]) -- µs: no two changes of a partition have the same
 if TEXT == '' then
   call('HDEL', KEYS[1], FIELD)
   call('ZREM', PARTITION .. 'webhooks', NAME)
   call('UNLINK', STREAM .. ':webhook')
 else
   call('HSET', KEYS[1], FIELD, TEXT)
-  call('ZADD', PARTITION .. 'webhooks', now, NAME)
+  call('ZADD', PARTITION .. 'webhooks', life, NAME)
   -- What stood in the way of the one before need not stand in the way of this one.
   call('HDEL', STREAM .. ':webhook', 'stopped', 'failures', 'next_try')
 end
-if WAS == TEXT then return {1} end
 
-local life = t[1] .. string.format('%06d', t[2])
 call('HSET', KEYS[1], 'life', life)
 for i = 8, #ARGV do
   local meta = PARTITION .. 'q:' .. CHANNEL .. ':' .. ARGV[i] .. ':meta'
