@@ -13,6 +13,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
+	"github.com/queuestatetransfer/qst/services/api/internal/console"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
@@ -47,6 +48,9 @@ type App struct {
 	clients clients
 	runner  *storage.Runner
 	guard   storage.Guard
+	data    *storage.Watch
+	gone    chan struct{} // a signal: Redis has lost its data
+	gate    *access.Gate  // nil: there is none
 	queues  *queue.Queues
 	api     *httpapi.API
 
@@ -64,7 +68,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, gone: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			a.close(ctx)
@@ -94,8 +98,10 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
 	a.guard = storage.Guard{
-		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout, Logger: log,
+		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout,
+		MinReplicas: cfg.RedisMinReplicas, Logger: log,
 	}
+	a.data = storage.NewWatch(a.guard)
 	a.runner = storage.NewRunner(a.clients.commands, storage.RunnerOptions{
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
@@ -116,19 +122,21 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	a.channels.AllowHTTP(cfg.WebhookAllowHTTP)
 	a.webhooks = webhook.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
-	var gate *access.Gate
 	if cfg.Auth == config.AuthChannels {
-		gate = access.NewGate(a.channels, cfg.AuthCache)
+		a.gate = access.NewGate(a.channels, cfg.AuthCache)
 	}
 	a.api = httpapi.New(httpapi.Options{
 		Queues:         a.queues,
 		Operator:       operator,
 		Guard:          a.guard,
 		QueueLimits:    queueLimits(cfg),
-		Gate:           gate,
+		Gate:           a.gate,
+		Gone:           a.dataGone,
 		Channels:       a.channels,
 		Webhooks:       a.webhooks,
 		AdminToken:     cfg.AdminToken.Reveal(),
+		Console:        cfg.Console,
+		ConsoleHosts:   console.Hosts(cfg.ConsoleHosts),
 		TrustedProxies: cfg.TrustedProxies,
 		Limits:         messageLimits(cfg),
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
@@ -212,9 +220,11 @@ func (a *App) Run(ctx context.Context) error {
 	defer func() { _ = a.public.Close() }()   // after a drain there is nothing left to cut
 
 	a.log.InfoContext(ctx, "listening", "public", a.PublicAddr(), "internal", a.InternalAddr())
-	scripts := append(append(a.queues.Scripts(), a.channels.Scripts()...), a.webhooks.Scripts()...)
-	if err := prepare(ctx, a.guard, a.cfg.RedisPoolSize, a.log, scripts, func(ctx context.Context) error {
-		return a.channels.Apply(ctx, a.bootstrap)
+	if err := prepare(ctx, a.guard, a.cfg.RedisPoolSize, a.log, a.scripts(), func(ctx context.Context) error {
+		if err := a.channels.Apply(ctx, a.bootstrap); err != nil {
+			return err
+		}
+		return a.data.Begin(ctx)
 	}); err != nil {
 		return err
 	}
@@ -231,6 +241,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
+	queues.Go(func() { a.watch(ctx) })
 	<-ctx.Done()
 	a.drain(context.WithoutCancel(ctx))
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -262,6 +273,11 @@ func prepare(ctx context.Context, guard storage.Guard, connections int, log *slo
 		retry = min(2*retry, prepareMost)
 	}
 	return nil
+}
+
+// scripts are all scripts of the service.
+func (a *App) scripts() []storage.Script {
+	return append(append(a.queues.Scripts(), a.channels.Scripts()...), a.webhooks.Scripts()...)
 }
 
 // drain takes the replica out of service without cutting a request:

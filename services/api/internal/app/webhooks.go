@@ -80,7 +80,7 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 		return nil, err
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
-	w.guard = storage.Guard{Client: w.clients.commands, Layout: layout, Timeout: cfg.RedisTimeout, Logger: log}
+	w.guard = storage.Guard{Client: w.clients.commands, Layout: layout, Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Logger: log}
 	w.runner = storage.NewRunner(w.clients.commands, storage.RunnerOptions{
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Observe: metrics.ObserveRedis,
 	})

@@ -29,6 +29,7 @@ type Metrics struct {
 	DeadLettered metric.Int64Counter // queue
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
+	Recovered    metric.Int64Counter // queue; confirmed without a delivery that Redis remembers
 	Refused      metric.Int64Counter // method, reason; requests, not messages
 	BytesIn      metric.Int64Counter // queue; bodies as they came
 	BytesOut     metric.Int64Counter // queue; bodies as they went
@@ -82,6 +83,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
+	counter(&m.Recovered, "qst.messages.recovered", "", "Messages confirmed without a delivery that Redis remembers: it has lost history, and an ETag said what had been processed.")
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")
 	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
 	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
@@ -121,6 +123,7 @@ func (m *Metrics) ObserveRedis(took time.Duration, err error) {
 // take their max, not their sum.
 type Totals struct {
 	Messages, Bytes int64
+	Dead            int64         // dead letters
 	OldestAge       time.Duration // 0: no queue holds a message
 	Channels        int64
 	Webhooks        int64 // queues with one
@@ -180,6 +183,7 @@ func (m *Metrics) Observe(from Sources) error {
 	timedOut := sum("qst.redis.connections.timeouts", "Times that a request waited in vain.")
 	messages := gauge("qst.queues.messages", "", "Messages in all queues of all channels. The same from every replica: take the max.")
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
+	dead := gauge("qst.queues.dead_letters", "", "Dead letters in all queues. The same from every replica: take the max.")
 	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
 	webhooks := gauge("qst.webhooks", "", "Queues that have a webhook. The same from every replica: take the max.")
 	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
@@ -201,6 +205,7 @@ func (m *Metrics) Observe(from Sources) error {
 		}
 		o.ObserveInt64(messages, t.Messages)
 		o.ObserveInt64(size, t.Bytes)
+		o.ObserveInt64(dead, t.Dead)
 		o.ObserveFloat64(oldest, t.OldestAge.Seconds())
 		o.ObserveInt64(channels, t.Channels)
 		o.ObserveInt64(webhooks, t.Webhooks)
@@ -217,7 +222,7 @@ func (m *Metrics) Observe(from Sources) error {
 			}
 		}
 		return nil
-	}, ready, held, most, open, idle, waited, timedOut, messages, size, oldest, channels, webhooks, active, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, messages, size, dead, oldest, channels, webhooks, active, topMessages, topOldest)
 	return errors.Join(append(errs, err)...)
 }
 
