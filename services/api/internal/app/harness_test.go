@@ -98,7 +98,7 @@ func launchReplica(t testing.TB, redisURL string, env ...string) *replica {
 	t.Cleanup(func() {
 		r.kill()
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", r.URL, r.log)
+			t.Logf("log of %s:\n%s", r.URL, r.log.end())
 		}
 	})
 	eventually(t, "the service listens", func() error {
@@ -172,6 +172,13 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// end is the end of what a process has logged, as much as one can look through.
+func (l *logBuffer) end() string {
+	const most = 64 << 10
+	all := l.String()
+	return all[max(0, len(all)-most):]
 }
 
 // find decodes the first line with this message into v.
