@@ -193,7 +193,9 @@ func (s *Store) addCredential(ctx context.Context, channel string, n NewCredenti
 func (s *Store) Revoke(ctx context.Context, channel, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	n, err := s.rdb.HDel(ctx, s.layout.Record(channel), fieldCredential+id).Result()
+	del := storage.NoRetry{Cmd: redis.NewCmd(ctx, "hdel", s.layout.Record(channel), fieldCredential+id)}
+	_ = s.rdb.Process(ctx, del) // the error is the command's, too
+	n, err := del.Int64()
 	if err != nil {
 		return storage.Unavailable(err)
 	}

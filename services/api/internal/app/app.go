@@ -48,6 +48,9 @@ type App struct {
 	clients clients
 	runner  *storage.Runner
 	guard   storage.Guard
+	data    *storage.Watch
+	gone    chan struct{} // a signal: Redis has lost its data
+	gate    *access.Gate  // nil: there is none
 	queues  *queue.Queues
 	api     *httpapi.API
 
@@ -64,7 +67,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, gone: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			a.close(ctx)
@@ -94,8 +97,10 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
 	a.guard = storage.Guard{
-		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout, Logger: log,
+		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout,
+		MinReplicas: cfg.RedisMinReplicas, Logger: log,
 	}
+	a.data = storage.NewWatch(a.guard)
 	a.runner = storage.NewRunner(a.clients.commands, storage.RunnerOptions{
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
@@ -114,9 +119,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	})
 	operator := queue.NewOperator(a.queues, a.clients.commands)
 	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
-	var gate *access.Gate
 	if cfg.Auth == config.AuthChannels {
-		gate = access.NewGate(a.channels, cfg.AuthCache)
+		a.gate = access.NewGate(a.channels, cfg.AuthCache)
 	}
 	a.api = httpapi.New(httpapi.Options{
 		Queues:   a.queues,
@@ -129,7 +133,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 			DedupWindow:   cfg.DedupWindow,
 			MaxDeliveries: cfg.MaxDeliveries,
 		},
-		Gate:           gate,
+		Gate:           a.gate,
+		Gone:           a.dataGone,
 		Channels:       a.channels,
 		AdminToken:     cfg.AdminToken.Reveal(),
 		Console:        cfg.Console,
@@ -233,6 +238,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
+	queues.Go(func() { a.watch(ctx) })
 	<-ctx.Done()
 	a.drain(context.WithoutCancel(ctx))
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -247,12 +253,15 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) prepare(ctx context.Context) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
-		err := a.guard.Prepare(ctx, append(a.queues.Scripts(), a.channels.Scripts()...)...)
+		err := a.guard.Prepare(ctx, a.scripts()...)
 		if err == nil {
 			err = a.guard.Warm(ctx, a.cfg.RedisPoolSize)
 		}
 		if err == nil {
 			err = a.channels.Apply(ctx, a.bootstrap)
+		}
+		if err == nil {
+			err = a.data.Begin(ctx)
 		}
 		if err == nil {
 			return nil
@@ -265,6 +274,11 @@ func (a *App) prepare(ctx context.Context) error {
 		retry = min(2*retry, prepareMost)
 	}
 	return nil
+}
+
+// scripts are all scripts of the service.
+func (a *App) scripts() []storage.Script {
+	return append(a.queues.Scripts(), a.channels.Scripts()...)
 }
 
 // drain takes the replica out of service without cutting a request:

@@ -158,7 +158,7 @@ func TestHeldPollSurvivesLostWaiters(t *testing.T) {
 	if err := c.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	push(t, r, "/v2/channels/c", `{"id":"1","body":"x"}`)
+	pushAgain(t, r, "/v2/channels/c", `{"id":"1","body":"x"}`)
 	if a := within(t, held); ids(t, a) != "1" {
 		t.Fatalf("%v", a)
 	}
@@ -257,7 +257,7 @@ func TestETagOfALostQueue(t *testing.T) {
 	if err := s.Client().FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	push(t, r, "/v2/channels/c", `{"id":"2","body":"x"}`)
+	pushAgain(t, r, "/v2/channels/c", `{"id":"2","body":"x"}`)
 	pull(t, r, "/v2/channels/c")
 	if a := pull(t, r, "/v2/channels/c", etag(old)); ids(t, a) != "2" || a.Header.Get("QST-Confirmed") != "0" {
 		t.Fatalf("%v", a)

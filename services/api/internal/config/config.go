@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/duration"
 )
 
 //go:generate go run ./gen ../../../../docs/configuration.md
@@ -209,7 +211,7 @@ func Load() (Config, error) {
 			continue
 		}
 		raw[v.Name] = value
-		parsed, err := parse(values.Type().Field(i))
+		parsed, err := parse(values.Type().Field(i), value)
 		if err != nil {
 			problems = append(problems, v.problemf(value, "must be %s%s", v.Allowed, syntax(values.Type().Field(i).Type)))
 			continue // the default stays, and is not complained about
@@ -222,8 +224,13 @@ func Load() (Config, error) {
 }
 
 // parse has envconfig read one field from the environment. All of them at once
-// would stop at the first that is wrong.
-func parse(field reflect.StructField) (reflect.Value, error) {
+// would stop at the first that is wrong. Durations may have days, which envconfig does
+// not know.
+func parse(field reflect.StructField, value string) (reflect.Value, error) {
+	if field.Type == reflect.TypeFor[time.Duration]() {
+		d, err := duration.Parse(value)
+		return reflect.ValueOf(d), err
+	}
 	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 	if err := envconfig.Process(prefix, one.Interface()); err != nil {
 		return reflect.Value{}, err

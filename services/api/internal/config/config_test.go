@@ -186,7 +186,10 @@ func TestLoadValues(t *testing.T) {
 		{"QST_QUEUE_MAX_BYTES", "-1", "must be 1 to 1024GiB"},
 
 		{"QST_RETENTION", "0", ""},
-		{"QST_RETENTION", "14d", `QST_RETENTION="14d": must be 100ms to 87600h; 0: kept for ever (durations are written as 1.5s, 10m or 1h30m)`},
+		{"QST_RETENTION", "14d", ""},
+		{"QST_RETENTION", "1d12h", ""},
+		{"QST_RETENTION", "3651d", `QST_RETENTION="3651d": must be 100ms to 87600h; 0: kept for ever`},
+		{"QST_RETENTION", "2w", `QST_RETENTION="2w": must be 100ms to 87600h; 0: kept for ever (durations are written as 1.5s, 10m, 1h30m or 14d)`},
 		{"QST_RETENTION", "-1h", "must be 100ms"},
 		{"QST_DEDUP_WINDOW", "0", ""},
 		{"QST_DEDUP_WINDOW", "999ms", "must be 1s to 720h"},

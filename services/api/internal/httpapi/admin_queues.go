@@ -144,7 +144,7 @@ func (a *API) purge(c echo.Context) error {
 	}
 	held, err := a.opts.Operator.Purge(c.Request().Context(), n, count)
 	if errors.Is(err, queue.ErrStale) {
-		return problem{status: http.StatusConflict, detail: fmt.Sprintf("the queue does not hold %d messages, but %d: nothing was purged", count, held)}
+		return problem{status: http.StatusConflict, reason: "conflict", detail: fmt.Sprintf("the queue does not hold %d messages, but %d: nothing was purged", count, held)}
 	}
 	if err != nil {
 		return err

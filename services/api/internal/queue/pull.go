@@ -158,7 +158,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		p.since = f.since
 	}
 	if c.Life != "" || f.epoch != "" { // anybody may ask for a channel that never was
-		q.activity.pulled(k, c, len(f.confirmed) > 0)
+		q.activity.pulled(k, c, len(f.confirmed) > 0 || f.recovered > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
 	if f.good == 1 {
@@ -170,6 +170,8 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 			q.metrics.ToConfirm.Record(ctx, seconds(f.now-ms), n.attribute())
 		}
 	}
+	q.recovered(ctx, n, f.recovered)
+	d.Confirmed += int(f.recovered)
 	d.ConfirmedTraces = f.traces
 	if f.outcome != reading {
 		return f.outcome, d, nil
@@ -229,6 +231,7 @@ type pullReply struct {
 	good, now                  int64
 	since                      string
 	expired, dead, redelivered int64
+	recovered                  int64    // confirmed without a delivery that Redis remembers
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
@@ -238,7 +241,7 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 	f := reply.Fields()
 	r.outcome, r.epoch = f.Text(), f.Text()
 	r.good, r.now, r.since = f.Int(), f.Int(), f.Text()
-	r.expired, r.dead, r.redelivered = f.Int(), f.Int(), f.Int()
+	r.expired, r.dead, r.redelivered, r.recovered = f.Int(), f.Int(), f.Int(), f.Int()
 	read := f.List()
 	entries := read.Fields()
 	const width = 3

@@ -25,7 +25,7 @@ func (q *Queues) wait(ctx context.Context, n Name, k storage.Queue, c Caller, mo
 	timer := time.NewTimer(p.left())
 	defer timer.Stop()
 	look := func(wait time.Duration) (string, Delivery, error) {
-		return q.read(ctx, n, k, c, Request{Max: most}, p, wait)
+		return q.lookAgain(ctx, n, k, c, most, p, wait)
 	}
 	for {
 		select {
