@@ -112,6 +112,7 @@ func (r *Runner) attempt(ctx context.Context, s Script, command, key string, arg
 	}
 	j := jobs.Get().(*job) //nolint:forcetypeassert // of the pool's New
 	j.cmd = redis.NewCmd(context.WithoutCancel(ctx), all...)
+	j.channel, j.size = channelOf(key), sizeOf(all)
 	j.queued, j.err = time.Now(), nil
 	if err := n.do(j, durable); err != nil {
 		return nil, err
