@@ -18,6 +18,7 @@ var (
 	ErrExists     = errors.New("it exists already")               // channel or credential
 	ErrStale      = errors.New("it has been changed meanwhile")   // the revision is an old one
 	ErrTooMany    = errors.New("the channel has all it may have") // credentials
+	ErrMissing    = errors.New("no credentials")                  // they are needed
 	ErrUnknown    = errors.New("unknown or wrong credentials")    // or unknown channel: the same
 	ErrForbidden  = errors.New("this credential may not do this here")
 	ErrTooManyBad = errors.New("too many wrong credentials")
