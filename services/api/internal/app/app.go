@@ -99,23 +99,23 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
 	a.queues = queue.New(a.runner, a.clients.commands, a.clients.waiting, queue.Options{
-		Layout:          layout,
-		Cluster:         cfg.RedisCluster,
-		Records:         cfg.Auth == config.AuthChannels,
-		Retention:       cfg.Retention,
-		MaxDigests:      cfg.QueueMaxDigests,
-		PullMaxBytes:    int64(cfg.PullMaxBytes),
-		MaxPolls:        cfg.MaxPolls,
-		HandoverPercent: cfg.HandoverPercent,
-		Timeout:         cfg.RedisTimeout,
-		Metrics:         metrics,
-		Logger:          log,
+		Layout:           layout,
+		Cluster:          cfg.RedisCluster,
+		Records:          cfg.Auth == config.AuthChannels,
+		Retention:        cfg.Retention,
+		MaxDigests:       cfg.QueueMaxDigests,
+		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		MaxPolls:         cfg.MaxPolls,
+		RebalancePercent: cfg.RebalancePercent,
+		Timeout:          cfg.RedisTimeout,
+		Metrics:          metrics,
+		Logger:           log,
 	})
 	operator := queue.NewOperator(a.queues, a.clients.commands)
 	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	var gate *access.Gate
 	if cfg.Auth == config.AuthChannels {
-		gate = access.NewGate(a.channels, cfg.AuthCache)
+		gate = access.NewGate(a.channels, cfg.AuthCache, httpapi.GuessReporter(metrics, log, cfg.LogRefused))
 	}
 	a.api = httpapi.New(httpapi.Options{
 		Queues:   a.queues,
@@ -134,6 +134,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		TrustedProxies: cfg.TrustedProxies,
 		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
+		PushRate:       cfg.PushRate,
+		Bounds:         httpapi.Bounds{Requests: cfg.ChannelMaxRequests, Bytes: int64(cfg.MaxInFlight), ChannelBytes: int64(cfg.ChannelMaxInFlight)},
 		LongPollMax:    cfg.LongPollMax,
 		RequestTimeout: cfg.RequestTimeout,
 		Build:          build,
@@ -142,10 +144,11 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Metrics:        metrics,
 		Scrape:         a.telemetry.Scrape,
 		LogSample:      cfg.LogSample,
+		LogRefused:     cfg.LogRefused,
 		Logger:         log,
 	})
 	if err := metrics.Observe(telemetry.Sources{
-		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool,
+		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool, InFlight: a.api.InFlight,
 		Totals: func(ctx context.Context) (telemetry.Totals, error) { return operator.Totals(ctx, cfg.MetricsTopQueues) },
 	}); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)

@@ -17,7 +17,14 @@ import (
 // channelView is a channel as the admin API shows it.
 type channelView struct {
 	access.Channel
-	Parties map[access.Endpoint]partyView `json:"parties"`
+	Parties  map[access.Endpoint]partyView `json:"parties"`
+	InFlight inFlightView                  `json:"in_flight"`
+}
+
+// inFlightView is what a channel has under way on this replica.
+type inFlightView struct {
+	Requests int   `json:"requests"`
+	Bytes    int64 `json:"bytes"`
 }
 
 // partyView is the life signs of a party: what its endpoint last did.
@@ -128,7 +135,10 @@ func (a *API) getChannel(c echo.Context) error {
 	for i, kind := range queue.Kinds() {
 		byKind[kind] = stats[i]
 	}
-	v := channelView{Channel: r.Channel, Parties: make(map[access.Endpoint]partyView)}
+	v := channelView{
+		Channel: r.Channel, Parties: make(map[access.Endpoint]partyView),
+		InFlight: inFlightView{Requests: a.places.requests.In(name), Bytes: a.places.bytes.UsedBy(name)},
+	}
 	for _, e := range endpoints {
 		v.Parties[e.name] = party(byKind[e.push], byKind[e.pull], time.Now())
 	}

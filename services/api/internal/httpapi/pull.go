@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"mime"
@@ -18,8 +20,8 @@ import (
 )
 
 const (
-	defaultMax = 100  // messages in an answer
-	mostMax    = 1000 // that a client can ask for
+	defaultMax      = 100  // messages in an answer
+	maxPullMessages = 1000 // that a client can ask for
 )
 
 // pull answers a GET; see "Pulling" in the protocol.
@@ -48,7 +50,13 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 	if err != nil {
 		return err
 	}
-	body, err := qst.AppendFromCanonical(nil, q.format, d.Payloads)
+	var body []byte
+	if err = a.answerOf(c, n, call, d, q.format, func() (err error) {
+		body, err = qst.AppendFromCanonical(nil, q.format, d.Payloads)
+		return err
+	}); errors.Is(err, errBusy) || errors.Is(err, context.Canceled) {
+		return err
+	}
 	if err != nil {
 		// Without what err says: it speaks of a request, which this is not (a 400 would be the
 		// client's fault), and quotes the message.
@@ -79,6 +87,7 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 		ev.outcome = "empty"
 	}
 	ev.out = len(body)
+	ev.share.Set(int64(len(body))) // what it was made of is no longer needed
 	a.send(c, http.StatusOK, body)
 	return nil
 }
@@ -113,8 +122,8 @@ func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 		if !digits(v) {
 			return q, badParameter("max", v, "a whole number")
 		}
-		q.request.Max = mostMax
-		if err == nil && n < mostMax { // an error here: more than fits
+		q.request.Max = maxPullMessages
+		if err == nil && n < maxPullMessages { // an error here: more than fits
 			q.request.Max = int(n)
 		}
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -54,6 +55,22 @@ func (r *rates) take(channel string, perSecond int64, n int) (after time.Duratio
 
 // reasonPushRate is why a push over the rate is refused.
 const reasonPushRate = "push_rate"
+
+// pause waits, unless the client goes away or the request's time would be over: then it
+// returns false.
+func (a *API) pause(ctx context.Context, ev *event, d time.Duration) bool {
+	if time.Since(ev.start)+d > a.opts.RequestTimeout {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // overRate is a push of more messages than the channel may push now.
 func overRate(perSecond int64, after time.Duration) problem {

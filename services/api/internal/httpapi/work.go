@@ -8,7 +8,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/fair"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 )
 
 // Bounds are what requests may take of a replica.
@@ -81,4 +84,37 @@ func (a *API) compute(ctx context.Context, channel string, bytes int, f func() e
 	}
 	defer func() { <-p.cores }()
 	return f()
+}
+
+// Weights of an answer: how many times its messages' canonical form is in memory until it is
+// sent. XML escapes a character with up to six.
+const (
+	jsonWeight = 2
+	xmlWeight  = 6
+)
+
+// answerOf makes an answer of a delivery, in the memory that there is for it. If there is none,
+// the delivery is given back.
+func (a *API) answerOf(c echo.Context, n queue.Name, call queue.Caller, d queue.Delivery, f qst.Format, encode func() error) error {
+	ctx, size := c.Request().Context(), 0
+	for _, p := range d.Payloads {
+		size += len(p)
+	}
+	weight := jsonWeight
+	if f == qst.XML {
+		weight = xmlWeight
+	}
+	err := errBusy
+	if eventOf(c).share.Set(int64(weight * size)) {
+		err = a.compute(ctx, n.Channel, size, encode)
+	}
+	if errors.Is(err, errBusy) || errors.Is(err, context.Canceled) {
+		a.opts.Queues.GiveBack(ctx, n, call, d, 0)
+	}
+	return err
+}
+
+// InFlight tells what requests take now.
+func (a *API) InFlight() telemetry.InFlight {
+	return telemetry.InFlight{Bytes: a.places.bytes.Used(), Max: a.opts.Bounds.Bytes, AtLimit: a.places.requests.Full()}
 }

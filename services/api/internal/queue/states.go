@@ -14,8 +14,8 @@ import (
 // What phones that speak version 1 of the protocol tell and ask beside messages.
 
 const (
-	// keptStates is how many of a channel's delivery states are kept, the newest ones.
-	keptStates = 1000
+	// KeptStates is how many of a channel's delivery states are kept, the newest ones.
+	KeptStates = 1000
 	// maxState bounds the texts of a state, and a phone's address, in bytes.
 	maxState = 256
 )
@@ -55,10 +55,10 @@ func (o *Operator) AddStates(ctx context.Context, channel string, states []State
 	defer cancel()
 	k := o.queues.key(Name{Channel: channel, Kind: Outbound})
 	pipe := o.rdb.Pipeline()
-	for _, st := range states[max(0, len(states)-keptStates):] {
+	for _, st := range states[max(0, len(states)-KeptStates):] {
 		st = st.Cut()
 		pipe.XAdd(ctx, &redis.XAddArgs{
-			Stream: k.States(), MaxLen: keptStates, Approx: true,
+			Stream: k.States(), MaxLen: KeptStates, Approx: true,
 			Values: []string{"message", st.Message, "state", st.State},
 		})
 	}
