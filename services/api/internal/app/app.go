@@ -105,6 +105,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Retention:        cfg.Retention,
 		MaxDigests:       cfg.QueueMaxDigests,
 		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		DeadLetters:      queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention},
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,

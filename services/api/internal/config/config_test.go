@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 		QueueMaxMessages: 100000, QueueMaxBytes: 64 << 20, QueueMaxDigests: 1_000_000,
 		PushRate: 10_000, ChannelMaxRequests: 64, ChannelMaxInFlight: 64 << 20, MaxInFlight: 384 << 20,
 		Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute,
+		DeadMaxMessages: 10_000, DeadMaxBytes: 16 << 20, DeadRetention: 336 * time.Hour,
 		LogLevel: slog.LevelInfo, LogFormat: LogJSON, LogSample: 100, LogRefused: 20,
 		AuthCache:      5 * time.Second,
 		RequestTimeout: 30 * time.Second, DrainTimeout: 20 * time.Second,
@@ -79,6 +80,7 @@ func TestLoadEveryVariable(t *testing.T) {
 		"QST_QUEUE_MAX_MESSAGES": "3", "QST_QUEUE_MAX_BYTES": "1GiB", "QST_QUEUE_MAX_DIGESTS": "5000",
 		"QST_PUSH_RATE": "8", "QST_CHANNEL_MAX_REQUESTS": "9", "QST_CHANNEL_MAX_IN_FLIGHT": "2MiB", "QST_MAX_IN_FLIGHT": "3MiB",
 		"QST_RETENTION": "1h30m", "QST_DEDUP_WINDOW": "1s", "QST_MAX_DELIVERIES": "5",
+		"QST_DEAD_MAX_MESSAGES": "6", "QST_DEAD_MAX_BYTES": "7MiB", "QST_DEAD_RETENTION": "8h",
 		"QST_LOG_LEVEL": "warn", "QST_LOG_FORMAT": "text", "QST_LOG_SAMPLE": "1", "QST_LOG_REFUSED": "2", "QST_METRICS_TOP_QUEUES": "5",
 		"QST_REQUEST_TIMEOUT": "5s", "QST_DRAIN_DELAY": "2s", "QST_DRAIN_TIMEOUT": "1s",
 	}
@@ -95,6 +97,7 @@ func TestLoadEveryVariable(t *testing.T) {
 		QueueMaxMessages: 3, QueueMaxBytes: 1 << 30, QueueMaxDigests: 5000,
 		PushRate: 8, ChannelMaxRequests: 9, ChannelMaxInFlight: 2 << 20, MaxInFlight: 3 << 20,
 		Retention: 90 * time.Minute, DedupWindow: time.Second, MaxDeliveries: 5,
+		DeadMaxMessages: 6, DeadMaxBytes: 7 << 20, DeadRetention: 8 * time.Hour,
 		LogLevel: slog.LevelWarn, LogFormat: LogText, LogSample: 1, LogRefused: 2, MetricsTopQueues: 5,
 		RequestTimeout: 5 * time.Second, DrainDelay: 2 * time.Second, DrainTimeout: time.Second,
 	}

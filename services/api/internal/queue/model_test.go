@@ -61,7 +61,10 @@ func TestModel(t *testing.T) {
 			t.Parallel()
 			m := &model{t: t, r: rand.New(rand.NewPCG(seed, seed)), taken: map[string]bool{}, room: 30}
 			m.max = int(seed % 4)
-			m.q, m.c = open(t, func(o *Options, l *Limits) { l.MaxMessages, l.MaxDeliveries, o.MaxDigests = m.room, m.max, 1<<20 })
+			m.q, m.c = open(t, func(o *Options, l *Limits) {
+				l.MaxMessages, l.MaxDeliveries, o.MaxDigests = m.room, m.max, 1<<20
+				o.DeadLetters.MaxMessages = modelDead
+			})
 			for range *modelSteps {
 				m.step()
 				m.check()
@@ -193,6 +196,9 @@ func (m *model) pull() {
 	}
 }
 
+// modelDead is how many dead letters the model's queue may have.
+const modelDead = 5
+
 // read delivers what a pull of so many messages is to have.
 func (m *model) read(most int) (answer []*modelMessage) {
 	for i := 0; most > 0 && i < len(m.held) && len(answer) < most; {
@@ -204,6 +210,7 @@ func (m *model) read(most int) (answer []*modelMessage) {
 		if spent && m.alone == h {
 			m.held = slices.Delete(m.held, i, i+1)
 			m.dead = append(m.dead, h)
+			m.dead = m.dead[max(0, len(m.dead)-modelDead):]
 			continue
 		}
 		h.pending = true
@@ -280,7 +287,7 @@ func (m *model) purge() {
 		m.t.Errorf("purge if there are %d: %d %v, there are %d", expected, n, err, len(m.held))
 	}
 	if err == nil {
-		m.held, m.taken = nil, map[string]bool{}
+		m.held, m.dead, m.taken = nil, nil, map[string]bool{}
 	}
 }
 

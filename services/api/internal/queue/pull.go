@@ -123,7 +123,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
 	const own = 9
-	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
+	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, strconv.Itoa(c.Limits.MaxDeliveries)+" "+q.deadBounds(c.Limits))
 	if p == nil {
 		args = append(args, "", 0, "")
 	} else {
@@ -161,6 +161,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		q.activity.pulled(k, c, len(f.confirmed) > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
+	q.deadDropped(ctx, n, f.deadDropped)
 	if f.good == 1 {
 		d.ETag = r.Processed.etag
 	}
@@ -232,6 +233,7 @@ type pullReply struct {
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
+	deadDropped                int64
 }
 
 func parsePull(reply storage.Reply) (r pullReply, err error) {
@@ -256,5 +258,6 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 		return pullReply{}, err
 	}
 	r.confirmed, r.traces = f.Ints(), f.Texts()
+	r.deadDropped = f.Int()
 	return r, f.Err()
 }

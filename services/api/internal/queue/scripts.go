@@ -19,7 +19,7 @@ type scripts struct {
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
 // defining a function costs Redis time, too.
 func newScripts() scripts {
-	pull := []string{"lib/queue", "lib/remove", "lib/waiter", "lib/confirm", "lib/read"}
+	pull := []string{"lib/queue", "lib/remove", "lib/waiter", "lib/confirm", "lib/dead", "lib/read"}
 	return scripts{
 		push:         script(storage.Refused, "lib/queue", "lib/waiter", "lib/duplicates", "lib/append", "push"),
 		pull:         script(storage.Always, append(pull, "etag", "pull")...),
@@ -27,7 +27,7 @@ func newScripts() scripts {
 		leave:        script(storage.Always, "lib/queue", "leave"),
 		giveBack:     script(storage.Always, "lib/queue", "give_back"),
 
-		expire:   script(storage.Always, "lib/queue", "lib/remove", "expire"),
+		expire:   script(storage.Always, "lib/queue", "lib/remove", "lib/dead", "expire"),
 		note:     script(storage.Refused, "note"),
 		replicas: script(storage.Always, "replicas"),
 		wakes:    script(storage.Always, "wakes"),

@@ -96,6 +96,9 @@ func (q Queue) Meta() string { return q.Stream + ":meta" }
 // Seen is the hash of the digests of messages taken lately.
 func (q Queue) Seen() string { return q.Stream + ":seen" }
 
+// SeenBefore is the generation of digests before.
+func (q Queue) SeenBefore() string { return q.Stream + ":seen_before" }
+
 // Dead is the stream of dead letters.
 func (q Queue) Dead() string { return q.Stream + ":dead" }
 
@@ -118,6 +121,9 @@ func (p Partition) Due() string { return p.Start + "due" }
 
 // Depth is the index of deep queues by how many messages they hold.
 func (p Partition) Depth() string { return p.Start + "depth" }
+
+// DeadLetters is the index of queues that have dead letters, by when the first is over its age.
+func (p Partition) DeadLetters() string { return p.Start + "dead" }
 
 // Totals is the hash of messages and bytes in all the partition's queues.
 func (p Partition) Totals() string { return p.Start + "totals" }

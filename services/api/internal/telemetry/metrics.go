@@ -27,6 +27,7 @@ type Metrics struct {
 	Confirmed    metric.Int64Counter // queue
 	Expired      metric.Int64Counter // queue
 	DeadLettered metric.Int64Counter // queue
+	DeadDropped  metric.Int64Counter // queue
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
 	Refused      metric.Int64Counter // method, reason; requests, not messages
@@ -78,6 +79,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Confirmed, "qst.messages.confirmed", "", "Messages confirmed by an ETag.")
 	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
 	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
+	counter(&m.DeadDropped, "qst.messages.dead.dropped", "", "Dead letters dropped, as they were too many, too large or too old (QST_DEAD_MAX_MESSAGES, QST_DEAD_MAX_BYTES, QST_DEAD_RETENTION).")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")

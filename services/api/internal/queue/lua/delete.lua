@@ -26,7 +26,7 @@ for i = 5, #ARGV do
   bytes = bytes + (tonumber(q[3]) or 0) - (tonumber(q[2]) or 0)
   local replica, poll = string.match(q[4] or '', '^%d+ (%S+) (%S+)')
   if replica then call('XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', 'wake') end
-  for _, index in ipairs({'oldest', 'due', 'depth'}) do call('ZREM', PARTITION .. index, name) end
+  for _, index in ipairs({'oldest', 'due', 'depth', 'dead'}) do call('ZREM', PARTITION .. index, name) end
   for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity'}) do call('UNLINK', stream .. part) end
 end
 if messages > 0 then call('HINCRBY', PARTITION .. 'totals', 'messages', -messages) end
