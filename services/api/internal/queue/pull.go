@@ -82,6 +82,7 @@ func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Deliver
 	if err != nil || outcome != waiting {
 		return d, err
 	}
+	q.waiters.hold(p)
 	// The queue was empty, and what was processed has been dealt with.
 	later, err := q.wait(ctx, n, k, c, r.Max, p)
 	later.Held = p.held()

@@ -15,7 +15,7 @@ func TestChannelOf(t *testing.T) {
 		l.Queue("+855.12@x", "outbound").Activity(): "+855.12@x",
 		l.Record("+855.12@x"):                       "+855.12@x",
 		l.Stored():                                  "qst:layout",
-		l.Partitions()[0].Heard():                   l.Partitions()[0].Heard(),
+		l.Partitions()[0].LastSeen():                l.Partitions()[0].LastSeen(),
 		"qst:wake:r":                                "qst:wake:r",
 	} {
 		if got := channelOf(key); got != want {
