@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,14 +82,21 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 			return nil, err
 		}
 	}
+	certs, err := loadCertificates(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	if a.publicListener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, fmt.Errorf("QST_LISTEN_ADDR: %w", err)
 	}
+	if certs.listen != nil {
+		a.publicListener = tls.NewListener(a.publicListener, certs.listen.Server())
+	}
 	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
-	if a.clients, err = connect(cfg); err != nil {
+	if a.clients, err = connect(cfg, certs.redis); err != nil {
 		return nil, err
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
@@ -249,6 +257,9 @@ func (a *App) prepare(ctx context.Context) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
 		err := a.guard.Prepare(ctx, append(a.queues.Scripts(), a.channels.Scripts()...)...)
+		if err == nil {
+			err = a.queues.LoadKey(ctx)
+		}
 		if err == nil {
 			err = a.guard.Warm(ctx, a.cfg.RedisPoolSize)
 		}

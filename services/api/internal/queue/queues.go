@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"log/slog"
 	"sync/atomic"
@@ -85,6 +86,8 @@ type Queues struct {
 	recheck  chan struct{} // places for polls that look again
 	draining chan struct{}
 	drained  atomic.Bool
+
+	digestKey atomic.Pointer[cipher.Block] // nil: digests are kept as they are
 }
 
 // partitionArgs are arguments that all scripts take, ready for use.

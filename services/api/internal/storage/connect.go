@@ -28,10 +28,12 @@ type Connection struct {
 	Connections, Idle int
 	// Timeout bounds dialing, writing and reading.
 	Timeout time.Duration
+	TLS     TLS
 }
 
 // Connect makes a client of what the URL names: one Redis, one found through
-// Sentinel (master_name=), or a Cluster. What the URL's query sets wins. It returns ErrURL.
+// Sentinel (master_name=), or a Cluster. What the URL's query sets wins. It returns
+// ErrURL, or what is wrong with the files that TLS names.
 func Connect(c Connection) (redis.UniversalClient, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
@@ -64,6 +66,9 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, ErrURL
 		}
+		if err := c.TLS.apply(o.TLSConfig); err != nil {
+			return nil, err
+		}
 		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
 		return redis.NewClusterClient(o), nil
 	case sentinel:
@@ -71,12 +76,18 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, ErrURL
 		}
+		if err := c.TLS.apply(o.TLSConfig); err != nil {
+			return nil, err
+		}
 		o.ContextTimeoutEnabled = true
 		return redis.NewFailoverClient(o), nil
 	default:
 		o, err := redis.ParseURL(u.String())
 		if err != nil {
 			return nil, ErrURL
+		}
+		if err := c.TLS.apply(o.TLSConfig); err != nil {
+			return nil, err
 		}
 		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
 		return redis.NewClient(o), nil

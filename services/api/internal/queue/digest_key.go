@@ -1,0 +1,53 @@
+package queue
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
+)
+
+// fieldDigestKey is the field of the layout's hash that holds the installation's key for digests.
+const fieldDigestKey = "digest_key"
+
+// LoadKey reads the installation's key for digests from Redis, and makes it at the first start. Texts
+// are short, and so a plain digest of one can be guessed; with the key, digests say nothing to
+// somebody who has no more than them. It returns storage.ErrUnavailable.
+func (q *Queues) LoadKey(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, q.opts.Timeout)
+	defer cancel()
+	var fresh [aes.BlockSize]byte
+	_, _ = rand.Read(fresh[:]) // never fails (crypto/rand)
+	layout := q.opts.Layout.Stored()
+	pipe := q.sweeper.rdb.Pipeline()
+	pipe.HSetNX(ctx, layout, fieldDigestKey, hex.EncodeToString(fresh[:]))
+	stored := pipe.HGet(ctx, layout, fieldDigestKey)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return storage.Unavailable(err)
+	}
+	key, err := hex.DecodeString(stored.Val())
+	if err != nil || len(key) != aes.BlockSize {
+		return fmt.Errorf("%w: %s has no good %s", storage.ErrUnsuitable, layout, fieldDigestKey)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return err
+	}
+	q.digestKey.Store(&block)
+	return nil
+}
+
+// keyed returns a digest as it is kept: encrypted with the installation's key, which keeps different
+// ones different. Without a key it is kept as it is.
+func (q *Queues) keyed(digest []byte) []byte {
+	block := q.digestKey.Load()
+	if block == nil || len(digest) != aes.BlockSize {
+		return digest
+	}
+	out := make([]byte, aes.BlockSize)
+	(*block).Encrypt(out, digest)
+	return out
+}
