@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -86,14 +87,21 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 			return nil, err
 		}
 	}
+	certs, err := loadCertificates(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	if a.publicListener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, fmt.Errorf("QST_LISTEN_ADDR: %w", err)
 	}
+	if certs.listen != nil {
+		a.publicListener = tls.NewListener(a.publicListener, certs.listen.Server())
+	}
 	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
-	if a.clients, err = connect(cfg); err != nil {
+	if a.clients, err = connect(cfg, certs.redis); err != nil {
 		return nil, err
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
@@ -225,6 +233,9 @@ func (a *App) Run(ctx context.Context) error {
 
 	a.log.InfoContext(ctx, "listening", "public", a.PublicAddr(), "internal", a.InternalAddr())
 	if err := prepare(ctx, a.guard, a.cfg.RedisPoolSize, a.log, a.scripts(), func(ctx context.Context) error {
+		if err := a.queues.LoadKey(ctx); err != nil {
+			return err
+		}
 		if err := a.channels.Apply(ctx, a.bootstrap); err != nil {
 			return err
 		}

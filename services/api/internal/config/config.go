@@ -45,6 +45,9 @@ type Config struct {
 	ListenAddr string `split_words:"true" default:":8080" allowed:"host:port, the host may be left out; port 0 takes a free one" desc:"Where the protocol is served: pushes and pulls."`
 	AdminAddr  string `split_words:"true" default:":9090" allowed:"host:port, as above, another address" desc:"Where /healthz, /readyz, /metrics and the admin API are served. Keep it off the public side."`
 
+	ListenCertFile string `split_words:"true" allowed:"a path" desc:"Certificate (PEM, with the chain) of the public listener, which then speaks HTTPS and nothing else; for where no proxy does it. Read again when it changes."`
+	ListenKeyFile  string `split_words:"true" allowed:"a path" desc:"Its key (PEM)."`
+
 	RedisURL         Secret        `split_words:"true" mandatory:"true" allowed:"redis://…, rediss://… (TLS) or embedded" desc:"The Redis that keeps the queues, with user and password where it has them. addr=host:port in the query, repeated, names further nodes; master_name= asks Sentinel. embedded runs a Redis inside the process, in memory, for a first try."`
 	RedisCluster     bool          `split_words:"true" default:"false" desc:"Whether QST_REDIS_URL is a Redis Cluster."`
 	RedisPrefix      string        `split_words:"true" default:"qst" allowed:"1 to 32 of A-Z a-z 0-9 . _ -" desc:"What every key in Redis starts with: services with different prefixes share a Redis without seeing each other. Part of the data's layout: another prefix, another set of queues."`
@@ -52,6 +55,10 @@ type Config struct {
 	RedisPoolSize    int           `split_words:"true" default:"16" min:"1" max:"1000" desc:"Connections to each Redis node for pushes and pulls, held open. Waiting polls need none of them."`
 	RedisTimeout     time.Duration `split_words:"true" default:"3s" min:"10ms" max:"1m" desc:"The longest that Redis may take for one step of a push or a pull before that is answered 503. In a burst a request may wait up to 10s for a free connection before."`
 	RedisMinReplicas int           `split_words:"true" default:"0" min:"0" max:"16" zero:"does not wait" desc:"Redis replicas that must have a push before it is answered 200 (WAIT)."`
+
+	RedisRootsFile string `split_words:"true" allowed:"a path" desc:"Certificates (PEM) of the authorities that a rediss:// Redis may have its own from, instead of the system's."`
+	RedisCertFile  string `split_words:"true" allowed:"a path" desc:"Certificate (PEM) that the service shows to a rediss:// Redis that asks for one (tls-auth-clients). Read again when it changes."`
+	RedisKeyFile   string `split_words:"true" allowed:"a path" desc:"Its key (PEM)."`
 
 	Auth           Auth          `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, and no channel has settings of its own; for trying out."`
 	AuthCache      time.Duration `split_words:"true" default:"5s" min:"100ms" max:"5m" desc:"How long a replica remembers a channel's credentials and settings: so long may a revoked credential still work."`
@@ -223,6 +230,17 @@ func Load() (Config, error) {
 		raw      = map[string]string{}
 	)
 	for i, v := range Variables() {
+		if v.Secret {
+			text, err := secretFile(v)
+			if err != nil {
+				problems = append(problems, err)
+			}
+			if text != "" {
+				raw[v.Name] = text
+				values.Field(i).SetString(text)
+				continue
+			}
+		}
 		value, set := os.LookupEnv(v.Name)
 		if !set || value == "" && v.Secret {
 			continue

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -72,7 +73,8 @@ func TestDefaults(t *testing.T) {
 func TestLoadEveryVariable(t *testing.T) {
 	env := map[string]string{
 		"QST_LISTEN_ADDR": "127.0.0.1:0", "QST_ADMIN_ADDR": "[::1]:0",
-		"QST_REDIS_URL":     "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		"QST_REDIS_URL":        "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		"QST_LISTEN_CERT_FILE": "/a", "QST_LISTEN_KEY_FILE": "/b", "QST_REDIS_ROOTS_FILE": "/c", "QST_REDIS_CERT_FILE": "/d", "QST_REDIS_KEY_FILE": "/e",
 		"QST_REDIS_CLUSTER": "true", "QST_REDIS_PREFIX": "team-1.qst_", "QST_REDIS_PARTITIONS": "1",
 		"QST_REDIS_POOL_SIZE": "4", "QST_REDIS_TIMEOUT": "250ms", "QST_REDIS_MIN_REPLICAS": "1",
 		"QST_AUTH": "none", "QST_AUTH_CACHE": "1s", "QST_BOOTSTRAP_FILE": "/etc/qst.yaml", "QST_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
@@ -91,7 +93,8 @@ func TestLoadEveryVariable(t *testing.T) {
 	}
 	want := Config{
 		ListenAddr: "127.0.0.1:0", AdminAddr: "[::1]:0",
-		RedisURL:     "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		RedisURL:       "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		ListenCertFile: "/a", ListenKeyFile: "/b", RedisRootsFile: "/c", RedisCertFile: "/d", RedisKeyFile: "/e",
 		RedisCluster: true, RedisPrefix: "team-1.qst_", RedisPartitions: 1,
 		RedisPoolSize: 4, RedisTimeout: 250 * time.Millisecond, RedisMinReplicas: 1,
 		Auth: AuthNone, AuthCache: time.Second, BootstrapFile: "/etc/qst.yaml",
@@ -456,8 +459,8 @@ func TestUsage(t *testing.T) {
 	Usage(&out)
 	for _, want := range []string{
 		"  QST_LISTEN_ADDR (default :8080)\n      Where the protocol is served",
-		"  QST_REDIS_URL (required)\n",
-		"  QST_ADMIN_TOKEN (no default)\n",
+		"  QST_REDIS_URL, or QST_REDIS_URL_FILE for a file with it (required)\n",
+		"  QST_ADMIN_TOKEN, or QST_ADMIN_TOKEN_FILE for a file with it (no default)\n",
 		"      Allowed: channels or none\n",
 		"      Allowed: 1s to 720h; 0: off\n",
 	} {
@@ -469,5 +472,44 @@ func TestUsage(t *testing.T) {
 		if v.Desc == "" || v.Allowed == "" || strings.Contains(v.Allowed, " to ,") {
 			t.Errorf("%s is not described: %+v", v.Name, v)
 		}
+	}
+}
+
+// A secret may stand in a file: then it is as if it stood in the variable, and no error shows it.
+//
+//nolint:paralleltest // sets the environment
+func TestSecretsInFiles(t *testing.T) {
+	file := func(text string) string {
+		name := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	setenv(t, map[string]string{
+		"QST_REDIS_URL_FILE": file("redis://:hunter2@redis\n"), "QST_ADMIN_TOKEN_FILE": file("correct-horse-battery"),
+	})
+	c, err := Load()
+	if err != nil || c.RedisURL.Reveal() != "redis://:hunter2@redis" || c.AdminToken.Reveal() != "correct-horse-battery" {
+		t.Errorf("%q %q %v", c.RedisURL.Reveal(), c.AdminToken.Reveal(), err)
+	}
+	for name, env := range map[string][2]string{
+		"both":    {"QST_ADMIN_TOKEN_FILE", file("correct-horse-battery")},
+		"missing": {"QST_ADMIN_TOKEN_FILE", "/nowhere/secret"},
+		"empty":   {"QST_ADMIN_TOKEN_FILE", file("\n")},
+		"large":   {"QST_ADMIN_TOKEN_FILE", file(strings.Repeat("hunter2", 20_000))},
+		"wrong":   {"QST_ADMIN_TOKEN_FILE", file("hunter2")},
+		"none":    {"QST_AUTH_FILE", "/x"},
+	} {
+		setenv(t, map[string]string{"QST_REDIS_URL": "redis://redis", env[0]: env[1]})
+		t.Setenv("QST_REDIS_URL_FILE", "")
+		if name == "both" {
+			t.Setenv("QST_ADMIN_TOKEN", "correct-horse-battery")
+		}
+		if _, err := Load(); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), env[0]) && name != "wrong" {
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Setenv("QST_ADMIN_TOKEN", "")
+		t.Setenv(env[0], "")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
@@ -133,6 +134,16 @@ func (c Config) checkTogether() []error {
 	}
 	if c.MaxInFlight < c.ChannelMaxInFlight {
 		problems = append(problems, fmt.Errorf("QST_CHANNEL_MAX_IN_FLIGHT=%q: must not be above QST_MAX_IN_FLIGHT=%q", c.ChannelMaxInFlight, c.MaxInFlight))
+	}
+	for _, pair := range [][2]string{
+		{c.ListenCertFile, c.ListenKeyFile}, {c.RedisCertFile, c.RedisKeyFile},
+	} {
+		if (pair[0] == "") != (pair[1] == "") {
+			problems = append(problems, fmt.Errorf("%q%q: a certificate and its key belong together (QST_LISTEN_CERT_FILE and QST_LISTEN_KEY_FILE, QST_REDIS_CERT_FILE and QST_REDIS_KEY_FILE)", pair[0], pair[1]))
+		}
+	}
+	if (c.RedisRootsFile != "" || c.RedisCertFile != "") && !strings.HasPrefix(c.RedisURL.Reveal(), "rediss://") {
+		problems = append(problems, errors.New("QST_REDIS_ROOTS_FILE, QST_REDIS_CERT_FILE: only with rediss:// in QST_REDIS_URL"))
 	}
 	return problems
 }

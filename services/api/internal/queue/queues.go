@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"log/slog"
 	"sync"
@@ -87,6 +88,8 @@ type Queues struct {
 	draining chan struct{}
 	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
+
+	digestKey atomic.Pointer[cipher.Block] // nil: digests are kept as they are
 }
 
 // partitionArgs are arguments that all scripts take, ready for use.

@@ -24,6 +24,9 @@ const (
 	// when it has done all.
 	pipelineMost  = 128
 	pipelineBytes = 256 << 10
+	// pipelineOfOne bounds what goes together of one channel: answers may be large, and how
+	// large is known when they are there.
+	pipelineOfOne = 4
 )
 
 // job is a command on its way.
@@ -120,6 +123,7 @@ func (n *node) do(j *job, durable bool) error {
 // left the Cluster.
 func (n *node) lane(queue *turns, durable bool) {
 	var batch []*job
+	taken := make(map[string]int)
 	for {
 		first := queue.take()
 		for first == nil {
@@ -139,12 +143,15 @@ func (n *node) lane(queue *turns, durable bool) {
 		// them runs before them otherwise, and sends one command at a time.
 		runtime.Gosched()
 		batch = append(batch[:0], first)
+		clear(taken)
+		taken[first.channel]++
 		for size := first.size; len(batch) < pipelineMost; {
-			j := queue.takeWithin(pipelineBytes - size)
+			j := queue.takeWithin(pipelineBytes-size, taken)
 			if j == nil {
 				break
 			}
 			size += j.size
+			taken[j.channel]++
 			batch = append(batch, j)
 		}
 		n.send(batch, durable)

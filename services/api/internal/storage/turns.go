@@ -47,11 +47,12 @@ func (t *turns) take() *job {
 	return j
 }
 
-// takeWithin is take of a job that is no larger than room.
-func (t *turns) takeWithin(room int) *job {
+// takeWithin is take of a job that is no larger than room, and of a channel that has fewer than
+// pipelineOfOne taken already.
+func (t *turns) takeWithin(room int, taken map[string]int) *job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if j, ok := t.jobs.First(); !ok || j.size > room {
+	if j, ok := t.jobs.First(); !ok || j.size > room || taken[j.channel] >= pipelineOfOne {
 		return nil
 	}
 	j, _ := t.jobs.Take()

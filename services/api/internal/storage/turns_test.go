@@ -49,12 +49,17 @@ func TestTurnsAreShared(t *testing.T) {
 	}
 	q = newTurns(1)
 	large := add("a", 5000)
-	if q.takeWithin(4999) != nil {
+	none := map[string]int{}
+	if q.takeWithin(4999, none) != nil {
 		t.Error("too large")
 	}
 	small := add("b", 1)
-	if q.takeWithin(5000) != large || q.takeWithin(1) != small || q.take() != nil {
+	if q.takeWithin(5000, none) != large || q.takeWithin(1, none) != small || q.take() != nil {
 		t.Error("order")
+	}
+	one := add("a", 1)
+	if q.takeWithin(5000, map[string]int{"a": pipelineOfOne}) != nil || q.take() != one {
+		t.Error("a channel has no more of a pipeline than it may")
 	}
 	withdrawn := add("a", 1)
 	if !q.withdraw(withdrawn) || q.withdraw(withdrawn) || q.take() != nil {
