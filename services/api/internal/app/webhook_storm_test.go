@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
