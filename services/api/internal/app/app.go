@@ -112,6 +112,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Retention:        cfg.Retention,
 		MaxDigests:       cfg.QueueMaxDigests,
 		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		DeadLetters:      queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention},
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,
@@ -123,7 +124,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	a.channels.AllowHTTP(cfg.WebhookAllowHTTP)
 	a.webhooks = webhook.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	if cfg.Auth == config.AuthChannels {
-		a.gate = access.NewGate(a.channels, cfg.AuthCache)
+		a.gate = access.NewGate(a.channels, cfg.AuthCache, httpapi.GuessReporter(metrics, log, cfg.LogRefused))
 	}
 	a.api = httpapi.New(httpapi.Options{
 		Queues:         a.queues,
@@ -140,6 +141,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		TrustedProxies: cfg.TrustedProxies,
 		Limits:         messageLimits(cfg),
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
+		PushRate:       cfg.PushRate,
+		Bounds:         httpapi.Bounds{Requests: cfg.ChannelMaxRequests, Bytes: int64(cfg.MaxInFlight), ChannelBytes: int64(cfg.ChannelMaxInFlight)},
 		LongPollMax:    cfg.LongPollMax,
 		RequestTimeout: cfg.RequestTimeout,
 		Build:          build,
@@ -148,17 +151,18 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Metrics:        metrics,
 		Scrape:         a.telemetry.Scrape,
 		LogSample:      cfg.LogSample,
+		LogRefused:     cfg.LogRefused,
 		Logger:         log,
 	})
 	if err := metrics.Observe(telemetry.Sources{
-		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool,
+		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool, InFlight: a.api.InFlight,
 		Totals: func(ctx context.Context) (telemetry.Totals, error) { return operator.Totals(ctx, cfg.MetricsTopQueues) },
 	}); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
 	a.public = http.Server{
-		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		Handler: a.api.Public(), ConnContext: httpapi.ConnContext, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	a.internal = http.Server{
@@ -242,6 +246,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
 	queues.Go(func() { a.watch(ctx) })
+	queues.Go(func() { a.api.WatchClients(ctx) })
 	<-ctx.Done()
 	a.drain(context.WithoutCancel(ctx))
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {

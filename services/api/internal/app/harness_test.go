@@ -104,7 +104,7 @@ func launch(t testing.TB, args []string, redisURL string, env ...string) *replic
 	t.Cleanup(func() {
 		r.kill()
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", r.URL, r.log)
+			t.Logf("log of %s:\n%s", r.URL, r.log.end())
 		}
 	})
 	eventually(t, "the service listens", func() error {
@@ -178,6 +178,13 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// end is the end of what a process has logged, as much as one can look through.
+func (l *logBuffer) end() string {
+	const most = 64 << 10
+	all := l.String()
+	return all[max(0, len(all)-most):]
 }
 
 // find decodes the first line with this message into v.

@@ -36,9 +36,9 @@ func (d Delivery) FirstID() string {
 // letters, with the status and the text that its receiver refused it with. It returns ErrFenced,
 // or ErrNotFound if another message is the first one.
 func (q *Queues) DeadLetter(ctx context.Context, n Name, fence, id string, status int, text string) error {
-	const own = 4
+	const own = 5
 	k := q.key(n)
-	args := append(q.argv(k, q.service(), own), id, status, text, fence)
+	args := append(q.argv(k, q.service(), own), id, status, text, q.deadBounds(Limits{}), fence)
 	reply, err := q.runner.Run(ctx, q.scripts.deadLetter, k.Stream, args...)
 	if err != nil {
 		return fenced(err)
