@@ -80,7 +80,6 @@ func (q *Queues) Name() string { return q.replica }
 
 // Holding is what a queue holds, without taking anything out.
 type Holding struct {
-	Epoch    string
 	Messages int64
 	Tail     int64 // bytes ever pushed: it grows with each push
 }
@@ -89,10 +88,10 @@ type Holding struct {
 func (o *Operator) Holds(ctx context.Context, n Name) (Holding, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
-	values, err := o.rdb.HMGet(ctx, o.queues.key(n).Meta(), "epoch", "messages", "tail").Result()
+	values, err := o.rdb.HMGet(ctx, o.queues.key(n).Meta(), "messages", "tail").Result()
 	if err != nil {
 		return Holding{}, storage.Unavailable(err)
 	}
 	text := func(i int) string { s, _ := values[i].(string); return s }
-	return Holding{Epoch: text(0), Messages: number(text(1)), Tail: number(text(2))}, nil
+	return Holding{Messages: number(text(0)), Tail: number(text(1))}, nil
 }
