@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
 const (
@@ -49,6 +51,7 @@ type pass struct {
 	settings Settings
 	salt     []byte
 	keys     []key
+	pushed   map[queue.Kind]bool // whose messages go to a webhook
 }
 
 type key struct {
@@ -72,8 +75,8 @@ func NewGate(store *Store, ttl time.Duration, report func(g Guess, outcome strin
 
 // Admit lets a request in, or returns why not: ErrMissing (no credential), ErrUnknown (a
 // wrong one, or no such channel: a stranger can't tell), ErrForbidden (a good one, for
-// something else), ErrTooManyBad, or storage.ErrUnavailable: then it is not known. For a
-// request without a credential nothing is looked up.
+// something else), ErrPushed, ErrTooManyBad, or storage.ErrUnavailable: then it is not known.
+// For a request without a credential nothing is looked up.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
 	if !a.Given {
 		return Admission{}, ErrMissing
@@ -86,6 +89,9 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
 		}
 		if err = p.check(a, time.Now()); errors.Is(err, ErrUnknown) {
 			return false, nil
+		}
+		if err == nil && a.Right == Pull && p.pushed[pulledBy(a.Endpoint)] {
+			err = ErrPushed
 		}
 		let = Admission{Life: p.life, Settings: p.settings}
 		return true, err
@@ -158,6 +164,7 @@ func (g *Gate) pass(ctx context.Context, channel string) (*pass, error) {
 			}
 			p.keys = append(p.keys, k)
 		}
+		p.pushed = r.pushed()
 		g.known.Add(channel, p)
 		return p, nil
 	})

@@ -12,13 +12,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
+	"github.com/queuestatetransfer/qst/services/api/internal/console"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 const (
@@ -48,11 +49,15 @@ type App struct {
 	clients clients
 	runner  *storage.Runner
 	guard   storage.Guard
+	data    *storage.Watch
+	gone    chan struct{} // a signal: Redis has lost its data
+	gate    *access.Gate  // nil: there is none
 	queues  *queue.Queues
 	api     *httpapi.API
 
 	telemetry *telemetry.Providers
 	channels  *access.Store
+	webhooks  *webhook.Store
 	bootstrap access.Bootstrap
 
 	public, internal                 http.Server
@@ -64,7 +69,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, gone: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			a.close(ctx)
@@ -101,8 +106,10 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
 	a.guard = storage.Guard{
-		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout, Logger: log,
+		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout,
+		MinReplicas: cfg.RedisMinReplicas, Logger: log,
 	}
+	a.data = storage.NewWatch(a.guard)
 	a.runner = storage.NewRunner(a.clients.commands, storage.RunnerOptions{
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
@@ -113,7 +120,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Retention:        cfg.Retention,
 		MaxDigests:       cfg.QueueMaxDigests,
 		PullMaxBytes:     int64(cfg.PullMaxBytes),
-		DeadLetters:      queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention},
+		DeadLetters:      deadLetters(cfg),
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,
@@ -122,26 +129,25 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	})
 	operator := queue.NewOperator(a.queues, a.clients.commands)
 	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
-	var gate *access.Gate
+	a.channels.AllowHTTP(cfg.WebhookAllowHTTP)
+	a.webhooks = webhook.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	if cfg.Auth == config.AuthChannels {
-		gate = access.NewGate(a.channels, cfg.AuthCache, httpapi.GuessReporter(metrics, log, cfg.LogRefused))
+		a.gate = access.NewGate(a.channels, cfg.AuthCache, httpapi.GuessReporter(metrics, log, cfg.LogRefused))
 	}
 	a.api = httpapi.New(httpapi.Options{
-		Queues:   a.queues,
-		Operator: operator,
-		Guard:    a.guard,
-		QueueLimits: queue.Limits{
-			MaxMessages:   cfg.QueueMaxMessages,
-			MaxBytes:      int64(cfg.QueueMaxBytes),
-			Retention:     cfg.Retention,
-			DedupWindow:   cfg.DedupWindow,
-			MaxDeliveries: cfg.MaxDeliveries,
-		},
-		Gate:           gate,
+		Queues:         a.queues,
+		Operator:       operator,
+		Guard:          a.guard,
+		QueueLimits:    queueLimits(cfg),
+		Gate:           a.gate,
+		Gone:           a.dataGone,
 		Channels:       a.channels,
+		Webhooks:       a.webhooks,
 		AdminToken:     cfg.AdminToken.Reveal(),
+		Console:        cfg.Console,
+		ConsoleHosts:   console.Hosts(cfg.ConsoleHosts),
 		TrustedProxies: cfg.TrustedProxies,
-		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
+		Limits:         messageLimits(cfg),
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
 		PushRate:       cfg.PushRate,
 		Bounds:         httpapi.Bounds{Requests: cfg.ChannelMaxRequests, Bytes: int64(cfg.MaxInFlight), ChannelBytes: int64(cfg.ChannelMaxInFlight)},
@@ -164,7 +170,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
 	a.public = http.Server{
-		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		Handler: a.api.Public(), ConnContext: httpapi.ConnContext, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	a.internal = http.Server{
@@ -172,6 +178,11 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return a, nil
+}
+
+// deadLetters are the bounds that the configuration sets.
+func deadLetters(cfg config.Config) queue.DeadLetters {
+	return queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention}
 }
 
 // close gives back what New took, in the order that nothing is missed: the
@@ -226,7 +237,15 @@ func (a *App) Run(ctx context.Context) error {
 	defer func() { _ = a.public.Close() }()   // after a drain there is nothing left to cut
 
 	a.log.InfoContext(ctx, "listening", "public", a.PublicAddr(), "internal", a.InternalAddr())
-	if err := a.prepare(ctx); err != nil {
+	if err := prepare(ctx, a.guard, a.cfg.RedisPoolSize, a.log, a.scripts(), func(ctx context.Context) error {
+		if err := a.queues.LoadKey(ctx); err != nil {
+			return err
+		}
+		if err := a.channels.Apply(ctx, a.bootstrap); err != nil {
+			return err
+		}
+		return a.data.Begin(ctx)
+	}); err != nil {
 		return err
 	}
 
@@ -242,6 +261,8 @@ func (a *App) Run(ctx context.Context) error {
 
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
+	queues.Go(func() { a.watch(ctx) })
+	queues.Go(func() { a.api.WatchClients(ctx) })
 	<-ctx.Done()
 	a.drain(context.WithoutCancel(ctx))
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -250,21 +271,17 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// prepare waits until Redis has been found fit, and what the bootstrap file names
-// is there. It returns nil as well if ctx
-// ends before: then there is nothing to prepare for.
-func (a *App) prepare(ctx context.Context) error {
+// prepare waits until Redis has been found fit, and then has done what is to be done first. It
+// returns nil as well if ctx ends before: then there is nothing to prepare for.
+func prepare(ctx context.Context, guard storage.Guard, connections int, log *slog.Logger, scripts []storage.Script, first func(context.Context) error) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
-		err := a.guard.Prepare(ctx, append(a.queues.Scripts(), a.channels.Scripts()...)...)
+		err := guard.Prepare(ctx, scripts...)
 		if err == nil {
-			err = a.queues.LoadKey(ctx)
+			err = guard.Warm(ctx, connections)
 		}
 		if err == nil {
-			err = a.guard.Warm(ctx, a.cfg.RedisPoolSize)
-		}
-		if err == nil {
-			err = a.channels.Apply(ctx, a.bootstrap)
+			err = first(ctx)
 		}
 		if err == nil {
 			return nil
@@ -272,11 +289,16 @@ func (a *App) prepare(ctx context.Context) error {
 		if !errors.Is(err, storage.ErrUnavailable) {
 			return err
 		}
-		a.log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)
+		log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)
 		sleep(ctx, retry/2+rand.N(retry/2)) //nolint:gosec // spread, no secret
 		retry = min(2*retry, prepareMost)
 	}
 	return nil
+}
+
+// scripts are all scripts of the service.
+func (a *App) scripts() []storage.Script {
+	return append(append(a.queues.Scripts(), a.channels.Scripts()...), a.webhooks.Scripts()...)
 }
 
 // drain takes the replica out of service without cutting a request:

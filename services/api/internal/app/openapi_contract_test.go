@@ -198,6 +198,7 @@ func TestOpenAPIContract(t *testing.T) {
 	c.protocol()
 	c.queues()
 	c.version1()
+	c.webhooks(s)
 	c.refusals()
 	c.withoutRedis(s)
 
@@ -213,9 +214,11 @@ func (c *contract) service() {
 	c.ask("getReadiness", 200, c.r.Admin+"/readyz", "")
 	c.ask("getMetrics", 200, c.r.Admin+"/metrics", "")
 	c.ask("getOpenAPI", 200, c.r.URL+"/openapi.yaml", "")
+	c.ask("getFrontPage", 200, c.r.URL+"/", "")
+	c.ask("getFrontPage", 200, c.r.Admin+"/", "")
 	for operation, target := range map[string]string{
 		"getHealth": c.r.Admin + "/healthz", "getReadiness": c.r.Admin + "/readyz",
-		"getMetrics": c.r.Admin + "/metrics", "getOpenAPI": c.r.URL + "/openapi.yaml",
+		"getMetrics": c.r.Admin + "/metrics", "getOpenAPI": c.r.URL + "/openapi.yaml", "getFrontPage": c.r.URL + "/",
 	} {
 		c.askAs("POST", operation, 405, target, "")
 	}
@@ -269,6 +272,8 @@ func (c *contract) channels() {
 	}
 	c.ask("listChannels", 200, c.base()+"?prefix=%2B&after=%2B0", "", bearer)
 	c.ask("listChannels", 400, c.base()+"?limit=1001", "", bearer)
+	c.ask("listChannels", 200, c.base()+"?details=true", "", bearer)
+	c.ask("listChannels", 400, c.base()+"?details=yes", "", bearer)
 }
 
 func (c *contract) credentials() {
@@ -375,6 +380,9 @@ func (c *contract) queues() {
 	if seen != q.Messages {
 		c.t.Errorf("peeked at %d messages of %d", seen, q.Messages)
 	}
+	c.overview()
+	c.ask("peekMessages", 200, path+"/messages?text=false&limit=1", "", bearer)
+	c.ask("peekMessages", 400, path+"/messages?text=no", "", bearer)
 	c.decode(c.ask("listDeadMessages", 200, path+"/dead?limit=1", "", bearer), &page)
 	dead := path + "/dead/" + page.Messages[0].ID
 	c.ask("listDeadMessages", 200, path+"/dead?after="+page.Messages[0].ID, "", bearer)
@@ -392,6 +400,18 @@ func (c *contract) queues() {
 	if want := fmt.Sprintf(`{"messages":%d}`, q.Messages); strings.TrimSpace(purged.Body) != want {
 		c.t.Errorf("purged: %s, want %s", purged.Body, want)
 	}
+}
+
+// overview asks for what there is to see of all channels.
+func (c *contract) overview() {
+	admin := c.r.Admin + "/admin/v1"
+	c.ask("getOverview", 200, admin+"/overview", "", bearer)
+	for _, by := range []string{"", "by=age", "by=depth&limit=1", "by=dead"} {
+		c.ask("topQueues", 200, admin+"/queues/top?"+by, "", bearer)
+	}
+	c.ask("topQueues", 400, admin+"/queues/top?by=name", "", bearer)
+	c.ask("listSilent", 200, admin+"/silent", "", bearer)
+	c.ask("listSilent", 400, admin+"/silent?limit=0", "", bearer)
 }
 
 // version1 is the tour of a phone on version 1, of channel "acme.phone".
@@ -416,6 +436,7 @@ func (c *contract) version1() {
 	c.ask("pushVersion1", 413, c.incoming(), strings.Repeat(" ", 10<<10)+`<messages/>`, phone, typeXML)
 	c.ask("lastPushedVersion1", 200, c.incoming(), "", phone)
 	c.ask("lastPushedVersion1Head", 200, c.incoming(), "", phone)
+	c.ask("lookVersion1", 200, c.outgoing(), "", phone)
 	first := c.ask("pullVersion1", 200, c.outgoing()+"?max=1", "", phone)
 	c.ask("pullVersion1", 200, c.outgoing(), "", phone, "If-None-Match: "+first.Header.Get("ETag"))
 	c.ask("pullAndReportVersion1", 200, c.outgoing(), `{"confirmed":["1"],"failed":["2"]}`, phone, typeJSON)
@@ -449,7 +470,7 @@ func (c *contract) setState() string   { return c.r.URL + "/v1/acme/qst/set_stat
 func (c *contract) ofVersion1() map[string]string {
 	return map[string]string{
 		"pushVersion1": c.incoming(), "lastPushedVersion1": c.incoming(), "lastPushedVersion1Head": c.incoming(),
-		"pullVersion1": c.outgoing(), "pullAndReportVersion1": c.outgoing(),
+		"pullVersion1": c.outgoing(), "pullAndReportVersion1": c.outgoing(), "lookVersion1": c.outgoing(),
 		"setAddressVersion1": c.setAddress(), "setStateVersion1": c.setState(),
 	}
 }
@@ -474,6 +495,10 @@ func (c *contract) each(channel, queue string, f func(operation, target, body st
 			header = append(header, "If-Match: *")
 		case "purgeQueue":
 			target += "?count=0"
+		case "setWebhook":
+			body = `{"push_url":"https://example.com/"}`
+		case "rotateWebhookSecret":
+			body = `{}`
 		}
 		if body != "" {
 			header = append(header, typeJSON)

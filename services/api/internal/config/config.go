@@ -12,10 +12,13 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/duration"
 )
 
 //go:generate go run ./gen ../../../../docs/configuration.md
@@ -63,6 +66,9 @@ type Config struct {
 	TrustedProxies Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Proxies whose X-Forwarded-For is believed when it says where a client is. Without any, a client's address is the connection's."`
 	AdminToken     Secret        `split_words:"true" allowed:"16 or more letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
 
+	Console      bool  `split_words:"true" default:"true" desc:"Whether the internal listener has the operators' web page, /console/. Without QST_ADMIN_TOKEN it has none."`
+	ConsoleHosts Names `split_words:"true" allowed:"names like qst.example.org,console.example.org" desc:"Names under which browsers may reach the page and the admin API. Addresses, names without a dot and those that end in .localhost, .local, .internal, .home.arpa, .svc or .test may always."`
+
 	LongPollMax time.Duration `split_words:"true" default:"50s" min:"10ms" max:"1h" desc:"The longest that a long poll is held. Stay under the time-out of every proxy in between: 60s is common."`
 	MaxPolls    int           `split_words:"true" default:"20000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
 
@@ -89,6 +95,13 @@ type Config struct {
 	DeadMaxMessages int64         `split_words:"true" default:"10000" min:"1" max:"1000000000" desc:"Dead letters of a queue, and no more than its messages may be. Beyond it the oldest are dropped, counted and logged."`
 	DeadMaxBytes    Bytes         `split_words:"true" default:"16MiB" min:"1" max:"1024GiB" desc:"Size of a queue's dead letters; the same holds."`
 	DeadRetention   time.Duration `split_words:"true" default:"336h" min:"1s" max:"87600h" zero:"kept for ever" desc:"Age at which a dead letter is dropped, counted from when it became one."`
+
+	WebhookAllowHTTP     bool          `split_words:"true" default:"false" desc:"Whether webhooks may go to http: URLs, too: then texts go over the network as they are."`
+	WebhookAllowNetworks Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Networks that webhooks may reach though they are not public: an application beside the service. All other private, loopback, link-local and metadata addresses are refused."`
+	WebhookInFlight      int           `split_words:"true" default:"256" min:"1" max:"10000" desc:"Requests that one worker of webhooks has under way at a time."`
+	WebhookPerHost       int           `split_words:"true" default:"8" min:"1" max:"1000" desc:"Of these, to one host. One that does not answer gets fewer, then one now and then."`
+	WebhookRetryMax      time.Duration `split_words:"true" default:"10m" min:"1s" max:"24h" desc:"The longest pause before a webhook that failed is tried again: pauses begin at a second and double."`
+	WebhookRetryAfterMax time.Duration `split_words:"true" default:"1h" min:"1s" max:"168h" desc:"The longest pause that a receiver can ask for by Retry-After."`
 
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`
@@ -143,6 +156,29 @@ func (n Networks) String() string {
 	}
 	return strings.Join(parts, ",")
 }
+
+// Names is a list of host names, written with commas between.
+type Names []string
+
+var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+
+// UnmarshalText reads a list; an empty one is no name.
+func (n *Names) UnmarshalText(text []byte) error {
+	*n = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.ToLower(strings.TrimSpace(part)); part == "" {
+			continue
+		}
+		if !hostName.MatchString(part) {
+			return errUnknownValue
+		}
+		*n = append(*n, part)
+	}
+	return nil
+}
+
+// String writes the list as UnmarshalText reads it.
+func (n Names) String() string { return strings.Join(n, ",") }
 
 // LogFormat says how log lines are written.
 type LogFormat string
@@ -210,7 +246,7 @@ func Load() (Config, error) {
 			continue
 		}
 		raw[v.Name] = value
-		parsed, err := parse(values.Type().Field(i))
+		parsed, err := parse(values.Type().Field(i), value)
 		if err != nil {
 			problems = append(problems, v.problemf(value, "must be %s%s", v.Allowed, syntax(values.Type().Field(i).Type)))
 			continue // the default stays, and is not complained about
@@ -223,8 +259,13 @@ func Load() (Config, error) {
 }
 
 // parse has envconfig read one field from the environment. All of them at once
-// would stop at the first that is wrong.
-func parse(field reflect.StructField) (reflect.Value, error) {
+// would stop at the first that is wrong. Durations may have days, which envconfig does
+// not know.
+func parse(field reflect.StructField, value string) (reflect.Value, error) {
+	if field.Type == reflect.TypeFor[time.Duration]() {
+		d, err := duration.Parse(value)
+		return reflect.ValueOf(d), err
+	}
 	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 	if err := envconfig.Process(prefix, one.Interface()); err != nil {
 		return reflect.Value{}, err

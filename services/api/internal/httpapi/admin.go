@@ -24,6 +24,9 @@ import (
 // holds the two equal.
 func (a *API) admin(e *echo.Echo) {
 	g := guarded{e.Group("/admin/v1"), a.bearer}
+	g.GET("/overview", a.overview)
+	g.GET("/silent", a.listSilent)
+	g.GET("/queues/top", a.topQueues)
 	g.GET("/channels", a.listChannels)
 	g.POST("/channels", a.createChannel)
 	g.GET("/channels/:channel", a.getChannel)
@@ -42,6 +45,7 @@ func (a *API) admin(e *echo.Echo) {
 	g.GET("/channels/:channel/queues/:queue/dead", a.listDead)
 	g.POST("/channels/:channel/queues/:queue/dead/:id/requeue", a.requeue)
 	g.DELETE("/channels/:channel/queues/:queue/dead/:id", a.dropDead)
+	a.adminWebhooks(g)
 }
 
 // guarded adds routes that ask for the token. (Middleware of the group would
@@ -61,6 +65,9 @@ func (a *API) bearer(next echo.HandlerFunc) echo.HandlerFunc {
 	want := sha256.Sum256([]byte(a.opts.AdminToken)) // of one length, whatever is sent
 	brake := access.NewBrake(guessReporter(guessOfAdmin, a.opts.Metrics, a.log, a.opts.LogRefused))
 	return func(c echo.Context) error {
+		if refusal := a.opts.ConsoleHosts.Foreign(c.Request()); refusal != "" {
+			return problem{status: http.StatusForbidden, detail: refusal}
+		}
 		scheme, token, _ := strings.Cut(c.Request().Header.Get("Authorization"), " ")
 		err := access.ErrUnknown
 		if strings.EqualFold(scheme, "Bearer") {

@@ -16,20 +16,27 @@ import (
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/console"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 // Options are the settings of the API. All are required, but where it is said.
 type Options struct {
-	Queues         *queue.Queues
-	Operator       *queue.Operator
-	Guard          storage.Guard
-	QueueLimits    queue.Limits  // of a channel that has none of its own
-	Gate           *access.Gate  // nil: everyone may do everything (QST_AUTH=none)
+	Queues      *queue.Queues
+	Operator    *queue.Operator
+	Guard       storage.Guard
+	QueueLimits queue.Limits // of a channel that has none of its own
+	Gate        *access.Gate // nil: everyone may do everything (QST_AUTH=none)
+	// Gone tells whether Redis has lost its data; it may then do something about it.
+	Gone           func(context.Context) bool
 	Channels       *access.Store // what operators say of channels
+	Webhooks       *webhook.Store
 	AdminToken     string        // "": the admin API is off
+	Console        bool          // the operators' web page; off without an AdminToken
+	ConsoleHosts   console.Hosts // names under which browsers may reach it
 	TrustedProxies []netip.Prefix
 	Limits         qst.Limits    // of what is pushed
 	PushMaxBytes   int64         // of a pushed body, after decompression
@@ -56,6 +63,7 @@ type API struct {
 	rates  *rates
 	lines  *lines
 	phase  atomic.Int32
+	held   held
 	seen   atomic.Uint64 // requests that went well
 }
 
@@ -91,6 +99,7 @@ func (a *API) Drain() { a.phase.Store(draining) }
 // Public returns the handler of the public listener: the protocol.
 func (a *API) Public() http.Handler {
 	e := a.echo(a.opts.TrustedProxies)
+	e.GET("/", a.frontPage("public"))
 	e.Any("/v2/channels/*", a.channel)
 	e.Any("/v1/*", a.version1)
 	e.GET("/openapi.yaml", openAPI)
@@ -100,12 +109,16 @@ func (a *API) Public() http.Handler {
 // Internal returns the handler of the listener that no ingress reaches.
 func (a *API) Internal() http.Handler {
 	e := a.echo(nil)
+	e.GET("/", a.frontPage("internal"))
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
 	e.GET("/metrics", echo.WrapHandler(a.opts.Scrape))
 	e.GET("/openapi.yaml", openAPI)
 	if a.opts.AdminToken != "" {
 		a.admin(e)
+		if a.opts.Console {
+			a.console(e)
+		}
 	}
 	return e
 }
@@ -116,6 +129,7 @@ func (a *API) echo(trusted []netip.Prefix) *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.fail
 	e.IPExtractor = addressOf(trusted)
+	e.Pre(oneSlash)
 	e.Use(a.instrument, a.shield, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
@@ -147,6 +161,14 @@ func (a *API) healthz(c echo.Context) error {
 
 // readyz tells whether this replica should get requests.
 func (a *API) readyz(c echo.Context) error {
+	h := a.readiness(c.Request().Context())
+	if h.Status != "ready" {
+		return c.JSON(http.StatusServiceUnavailable, h)
+	}
+	return c.JSON(http.StatusOK, h)
+}
+
+func (a *API) readiness(ctx context.Context) health {
 	h := a.health("ready")
 	switch a.phase.Load() {
 	case starting:
@@ -154,15 +176,12 @@ func (a *API) readyz(c echo.Context) error {
 	case draining:
 		h.Status = "draining"
 	default:
-		if err := a.ready(c.Request().Context()); err != nil {
-			a.log.WarnContext(c.Request().Context(), "not ready", "error", err)
+		if err := a.ready(ctx); err != nil {
+			a.log.WarnContext(ctx, "not ready", "error", err)
 			h.Status, h.Detail = "not ready", explain(err).detail
 		}
 	}
-	if h.Status != "ready" {
-		return c.JSON(http.StatusServiceUnavailable, h)
-	}
-	return c.JSON(http.StatusOK, h)
+	return h
 }
 
 // ready tells whether this replica can serve: some part of Redis answers. It only reads.

@@ -22,6 +22,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 // document is openapi.yaml, as far as these tests read it.
@@ -101,7 +102,7 @@ func (d document) resolve(t *testing.T, r response) response {
 func TestOpenAPIHasTheRoutes(t *testing.T) {
 	t.Parallel()
 	d := readDocument(t)
-	api := New(Options{AdminToken: "x", Metrics: telemetry.Discard()})
+	api := New(Options{AdminToken: "x", Console: true, Metrics: telemetry.Discard()})
 
 	listeners := map[string]http.Handler{"QST_LISTEN_ADDR": api.Public(), "QST_ADMIN_ADDR": api.Internal()}
 	var want, got []string
@@ -161,6 +162,7 @@ func documented(t *testing.T, route *echo.Route) (l []string) {
 				l = append(l, method+" "+version1Path+"{account}/qst/"+action)
 			}
 		}
+	case strings.HasPrefix(route.Path, "/console"): // a page for people
 	case strings.Contains(route.Path, "*"):
 		t.Errorf("this test doesn't know what %s stands for", route.Path)
 	default:
@@ -248,7 +250,7 @@ func TestOpenAPIOperationIDs(t *testing.T) {
 // pull. An error that is new in the table is taken to be able to end every one.
 var (
 	ofAdmin = []error{
-		access.ErrInvalid, access.ErrNotFound, access.ErrExists, access.ErrTooMany, access.ErrStale, queue.ErrNotFound, queue.ErrStale,
+		access.ErrInvalid, access.ErrNotFound, access.ErrExists, access.ErrTooMany, access.ErrStale, queue.ErrNotFound, queue.ErrStale, webhook.ErrNoWorker,
 	}
 	ofPush = []error{
 		qst.ErrUnsupportedType, qst.ErrTooLarge, qst.ErrMalformed, errBodyTooLarge, errBodyBroken, errBodyCut, queue.ErrFull,
@@ -386,6 +388,8 @@ func TestOpenAPIHasTheParameters(t *testing.T) {
 		t.Errorf("max: it doesn't say %q", text)
 	}
 	check(params["LongPolling"], false, 0)
+	check(params["TopLimit"], usual(maxTop), maxTop)
+	check(params["Text"], true, 0)
 	check(params["MessageLimit"], usual(maxEntries), maxEntries)
 	for _, p := range d.Paths["/admin/v1/channels"].Methods["get"].Parameters {
 		if p.Name == "limit" {

@@ -33,6 +33,9 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 	}); err != nil {
 		return err
 	}
+	if err := checkText(messages); err != nil {
+		return err
+	}
 	result, err := a.enqueue(c, n, call, messages)
 	if err != nil {
 		return err
@@ -50,7 +53,7 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 	ctx, ev := c.Request().Context(), eventOf(c)
 	var batch queue.Batch
 	if err := a.compute(ctx, n.Channel, ev.in, func() (err error) {
-		batch, err = newBatch(messages, time.Now())
+		batch, err = NewBatch(messages, time.Now())
 		return err
 	}); err != nil {
 		return qst.Result{}, err
@@ -80,7 +83,10 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 // without one what its first byte says.
 func contentType(r *http.Request, body []byte) (f qst.Format, charset string, err error) {
 	if header := r.Header.Get("Content-Type"); header != "" {
-		return qst.ParseMediaType(header)
+		if f, charset, err = qst.ParseMediaType(header); err != nil {
+			err = sayContentType(err, header, body)
+		}
+		return f, charset, err
 	}
 	f, err = qst.Sniff(body)
 	return f, "", err

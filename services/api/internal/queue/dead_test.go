@@ -67,20 +67,20 @@ func TestDeadLettersAreBounded(t *testing.T) {
 	if ids, _ = deadIDs(t, s); ids != "10" {
 		t.Errorf("one that is too large: %q", ids)
 	}
-	if n := c.ZCard(t.Context(), s.partition().DeadLetters()).Val(); n != 1 {
+	if n := c.ZCard(t.Context(), s.partition().DeadDue()).Val(); n != 1 {
 		t.Errorf("%d queues in the index", n)
 	}
 	if _, err := s.Purge(t.Context(), inbox, 0); err != nil {
 		t.Fatal(err)
 	}
-	if ids, bytes = deadIDs(t, s); ids != "" || bytes != 0 || c.ZCard(t.Context(), s.partition().DeadLetters()).Val() != 0 {
+	if ids, bytes = deadIDs(t, s); ids != "" || bytes != 0 || c.ZCard(t.Context(), s.partition().DeadDue()).Val() != 0 {
 		t.Errorf("after a purge: %q", ids)
 	}
 	kill(t, s, "11")
 	if _, err := s.Delete(t.Context(), inbox.Channel, ""); err != nil {
 		t.Fatal(err)
 	}
-	if keys := c.Keys(t.Context(), "*c:inbound*").Val(); len(keys) > 0 || c.ZCard(t.Context(), s.partition().DeadLetters()).Val() != 0 {
+	if keys := c.Keys(t.Context(), "*c:inbound*").Val(); len(keys) > 0 || c.ZCard(t.Context(), s.partition().DeadDue()).Val() != 0 {
 		t.Errorf("after the channel: %q", keys)
 	}
 }
@@ -91,7 +91,7 @@ func TestDeadLettersExpire(t *testing.T) {
 	const age = 200 * time.Millisecond
 	s, c := open(t, func(o *Options, l *Limits) { l.MaxDeliveries, o.DeadLetters = 1, DeadLetters{Retention: age} })
 	kill(t, s, "1", "2")
-	index := s.partition().DeadLetters()
+	index := s.partition().DeadDue()
 	if n := c.ZCard(t.Context(), index).Val(); n != 1 {
 		t.Fatalf("%d queues in the index", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -85,6 +86,7 @@ type Queues struct {
 	balancer *rebalancer
 	recheck  chan struct{} // places for polls that look again
 	draining chan struct{}
+	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
 
 	digestKey atomic.Pointer[cipher.Block] // nil: digests are kept as they are
@@ -129,7 +131,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.DeadDropped,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.DeadDropped, q.metrics.Recovered,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}
@@ -155,6 +157,7 @@ func (q *Queues) Run(ctx context.Context) {
 		g.Go(func() error { q.balancer.run(ctx); return nil })
 	}
 	_ = g.Wait() // none of them fails
+	q.looks.Wait()
 }
 
 // Drain answers every poll that is held, and holds none from then on. It returns at once.

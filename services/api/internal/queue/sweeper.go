@@ -48,7 +48,7 @@ func (s *sweeper) step(ctx context.Context, partition int) error {
 	if err := s.drop(ctx, p.Due()); err != nil {
 		return err
 	}
-	return s.drop(ctx, p.DeadLetters())
+	return s.drop(ctx, p.DeadDue())
 }
 
 // drop drops what is over its age from the queues that an index says are due.

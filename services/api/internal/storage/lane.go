@@ -66,10 +66,15 @@ type node struct {
 	runner         *Runner
 	client         *redis.Client
 	plain, durable *turns
+	entering       sync.RWMutex  // held while a job enters a lane; gone is closed under it
+	gone           chan struct{} // closed when the node has left the Cluster
+
+	meeting sync.Mutex
+	process process
 }
 
 func newNode(r *Runner, client *redis.Client) *node {
-	n := &node{runner: r, client: client, plain: newTurns(plainLanes), durable: newTurns(durableLanes)}
+	n := &node{runner: r, client: client, plain: newTurns(plainLanes), durable: newTurns(durableLanes), gone: make(chan struct{})}
 	for range plainLanes {
 		r.workers.Go(func() { n.lane(n.plain, false) })
 	}
@@ -88,8 +93,12 @@ func (n *node) do(j *job, durable bool) error {
 	if durable {
 		queue = n.durable
 	}
+	soon, err := n.enter(queue, j)
+	if err != nil {
+		return err
+	}
 	var late <-chan time.Time
-	if !queue.add(j) {
+	if !soon {
 		timer := time.NewTimer(ConnectionWait)
 		defer timer.Stop()
 		late = timer.C
@@ -109,7 +118,28 @@ func (n *node) do(j *job, durable bool) error {
 	}
 }
 
-// lane sends what waits, as one pipeline after another, until the runner closes.
+// enter puts a job where it waits for a lane; see turns.add.
+func (n *node) enter(queue *turns, j *job) (soon bool, err error) {
+	n.entering.RLock()
+	defer n.entering.RUnlock()
+	select {
+	case <-n.gone:
+		return false, errGone
+	default:
+		return queue.add(j), nil
+	}
+}
+
+// leave tells everybody who waits for a lane that the node has left the Cluster.
+func (n *node) leave(queue *turns) {
+	for j := queue.take(); j != nil; j = queue.take() {
+		j.err = errGone
+		j.done <- struct{}{}
+	}
+}
+
+// lane sends what waits, as one pipeline after another, until the runner closes or the node has
+// left the Cluster.
 func (n *node) lane(queue *turns, durable bool) {
 	var batch []*job
 	taken := make(map[string]int)
@@ -121,6 +151,9 @@ func (n *node) lane(queue *turns, durable bool) {
 				first = queue.take()
 			case <-n.runner.closing.Done():
 				return // what waits is done by nobody
+			case <-n.gone:
+				n.leave(queue)
+				return
 			}
 		}
 		if n.runner.closing.Err() != nil {

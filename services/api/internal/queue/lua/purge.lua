@@ -20,5 +20,6 @@ if purged > 0 then
 end
 local dead = call('XLEN', STREAM .. ':dead')
 call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before', STREAM .. ':dead')
-call('ZREM', PARTITION .. 'dead', NAME)
+call('ZREM', PARTITION .. 'dead_due', NAME)
+count_dead()
 return {1, purged, dead}

@@ -6,6 +6,7 @@
 local q = load()
 local entry = call('XRANGE', STREAM .. ':dead', ARGV[8], ARGV[8])[1]
 if not entry or q.epoch == '' then return {0} end
+begin_epoch(q)
 local payload
 for i = 1, #entry[2], 2 do
   if entry[2][i] == 'message' then payload = entry[2][i + 1] end
@@ -13,6 +14,7 @@ end
 local messages, bytes = q.messages, q.tail - q.head
 append(q, {payload}, '')
 call('XDEL', STREAM .. ':dead', ARGV[8])
+count_dead()
 release(q, 'wake')
 account(q, messages, bytes)
 expect_expiry(q, retention_now())

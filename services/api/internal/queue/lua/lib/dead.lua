@@ -5,9 +5,10 @@
 -- of the message in the log of all dead letters' bytes. So the last one's end less the first one's
 -- place is what they take, or somewhat more where some were taken out of the middle.
 --
--- qst:{tag}:dead   sorted set  queues that have dead letters -> when the first is over its age, ms, or earlier
+-- qst:{tag}:dead_due   sorted set  queues that have dead letters -> when the first is over its age, ms, or earlier
 
 local DEAD = STREAM .. ':dead'
+local DEAD_BOUNDS -- as dead_bounds reads them; who buries sets it
 local dead_dropped = 0 -- dead letters that were dropped in this run
 
 -- dead_bounds reads "<messages> <bytes> <age in ms>"; 0: no bound.
@@ -21,6 +22,15 @@ local function dead_field(entry, name)
   for i = 1, #entry[2], 2 do
     if entry[2][i] == name then return entry[2][i + 1] end
   end
+end
+
+-- count_dead has the partition's index and total follow the number of the queue's dead letters.
+-- It counts them anew, so that neither drifts.
+local function count_dead()
+  local known, dead = tonumber(call('ZSCORE', PARTITION .. 'dead', NAME) or 0), call('XLEN', STREAM .. ':dead')
+  if dead == known then return end
+  if dead == 0 then call('ZREM', PARTITION .. 'dead', NAME) else call('ZADD', PARTITION .. 'dead', dead, NAME) end
+  call('HINCRBY', PARTITION .. 'totals', 'dead', dead - known)
 end
 
 -- trim_dead drops what is over the bounds. The last one stays, whatever its size.
@@ -38,16 +48,17 @@ local function trim_dead(bounds, at)
   dead_dropped = dead_dropped + left - call('XLEN', DEAD)
   if not first then
     call('UNLINK', DEAD)
-    call('ZREM', PARTITION .. 'dead', NAME)
+    call('ZREM', PARTITION .. 'dead_due', NAME)
   else
-    call('ZADD', PARTITION .. 'dead', bounds.age > 0 and ms(first[1]) + bounds.age or 'inf', NAME)
+    call('ZADD', PARTITION .. 'dead_due', bounds.age > 0 and ms(first[1]) + bounds.age or 'inf', NAME)
   end
+  count_dead()
 end
 
--- add_dead makes an entry of the queue a dead letter.
-local function add_dead(id, deliveries, payload, bounds, at)
+-- add_dead makes an entry of the queue a dead letter, with further fields if there are any.
+local function add_dead(id, deliveries, payload, ...)
   local last = call('XREVRANGE', DEAD, '+', '-', 'COUNT', 1)[1]
   local place = last and (tonumber(dead_field(last, 'at')) or 0) + #dead_field(last, 'message') or 0
-  call('XADD', DEAD, '*', 'id', id, 'deliveries', deliveries, 'message', payload, 'at', string.format('%.0f', place))
-  trim_dead(bounds, at)
+  call('XADD', DEAD, '*', 'id', id, 'deliveries', deliveries, 'message', payload, 'at', string.format('%.0f', place), ...)
+  trim_dead(dead_bounds(DEAD_BOUNDS), (now()))
 end
