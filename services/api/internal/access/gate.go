@@ -75,8 +75,8 @@ func NewGate(store *Store, ttl time.Duration, report func(g Guess, outcome strin
 
 // Admit lets a request in, or returns why not: ErrMissing (no credential), ErrUnknown (a
 // wrong one, or no such channel: a stranger can't tell), ErrForbidden (a good one, for
-// something else), ErrPushed, ErrTooManyBad, or storage.ErrUnavailable: then it is not known. For a
-// request without a credential nothing is looked up.
+// something else), ErrPushed, ErrTooManyBad, or storage.ErrUnavailable: then it is not known.
+// For a request without a credential nothing is looked up.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
 	if !a.Given {
 		return Admission{}, ErrMissing

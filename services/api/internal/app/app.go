@@ -120,7 +120,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Retention:        cfg.Retention,
 		MaxDigests:       cfg.QueueMaxDigests,
 		PullMaxBytes:     int64(cfg.PullMaxBytes),
-		DeadLetters:      queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention},
+		DeadLetters:      deadLetters(cfg),
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,
@@ -178,6 +178,11 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return a, nil
+}
+
+// deadLetters are the bounds that the configuration sets.
+func deadLetters(cfg config.Config) queue.DeadLetters {
+	return queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention}
 }
 
 // close gives back what New took, in the order that nothing is missed: the

@@ -17,20 +17,20 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
 
-// neighbours is a replica with a channel whose client does its worst, and another one's, who is not
+// assault is a replica with a channel whose client does its worst, and another one's, who is not
 // to notice.
-type neighbours struct {
+type assault struct {
 	*replica
 	redis     *redistest.Server
 	bad, good string // their credentials, for their mailboxes
 	phone     string // of the first one, for version 1
 }
 
-func startNeighbours(t *testing.T, env ...string) neighbours {
+func startAssault(t *testing.T, env ...string) assault {
 	t.Helper()
 	s := redistest.Start(t)
 	r := startReplica(t, s.URL(), withAuth(env...)...)
-	h := neighbours{replica: r, redis: s}
+	h := assault{replica: r, redis: s}
 	for _, name := range []string{"bad.phone", "good"} {
 		mustAdmin(t, r, http.StatusCreated, "POST", "/channels", `{"name":"`+name+`"}`)
 	}
@@ -41,7 +41,7 @@ func startNeighbours(t *testing.T, env ...string) neighbours {
 }
 
 // neighbour pushes and pulls as the other channel's client, and is served.
-func (h neighbours) neighbour(t *testing.T) {
+func (h assault) neighbour(t *testing.T) {
 	t.Helper()
 	for i := range 10 {
 		if a := do(t, "POST", h.URL+"/v2/channels/good", fmt.Sprintf(`{"id":"%d","body":"x"}`, i), h.good); a.Status != http.StatusOK {
@@ -54,7 +54,7 @@ func (h neighbours) neighbour(t *testing.T) {
 }
 
 // memory is the most that the replica's process has had resident, in bytes.
-func (h neighbours) memory(t *testing.T) int64 {
+func (h assault) memory(t *testing.T) int64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid))
 	if err != nil {
@@ -74,7 +74,7 @@ func (h neighbours) memory(t *testing.T) int64 {
 }
 
 // raw opens a connection and writes a request's beginning; nothing is read from it.
-func (h neighbours) raw(t *testing.T, text string) net.Conn {
+func (h assault) raw(t *testing.T, text string) net.Conn {
 	t.Helper()
 	var d net.Dialer
 	c, err := d.DialContext(t.Context(), "tcp", strings.TrimPrefix(h.URL, "http://"))
@@ -112,7 +112,7 @@ func limit() int64 {
 // decompressed, and never complete.
 func TestUnfinishedGzip(t *testing.T) {
 	t.Parallel()
-	h := startNeighbours(t)
+	h := startAssault(t)
 	body := gzipped(t, `{"body":"`+strings.Repeat("x", 1<<20-20)+`"}`)
 	body = body[:len(body)-15]
 	for range 1000 {
@@ -128,7 +128,7 @@ func TestUnfinishedGzip(t *testing.T) {
 // One credential sends reports of very many messages in few bytes.
 func TestReportsOfVeryMany(t *testing.T) {
 	t.Parallel()
-	h := startNeighbours(t)
+	h := startAssault(t)
 	body := gzipped(t, `{"confirmed":[`+strings.TrimSuffix(strings.Repeat(`"",`, 345_000), ",")+`]}`)
 	var wg sync.WaitGroup
 	const requests = 20
@@ -156,7 +156,7 @@ func TestReportsOfVeryMany(t *testing.T) {
 // One credential asks for large answers and reads none.
 func TestUnreadAnswers(t *testing.T) {
 	t.Parallel()
-	h := startNeighbours(t, "QST_REQUEST_TIMEOUT=5s")
+	h := startAssault(t, "QST_REQUEST_TIMEOUT=5s")
 	text := strings.Repeat("<", 60<<10) // five times as large in XML
 	for i := range 17 {
 		if a := do(t, "POST", h.URL+"/v2/channels/bad.phone", fmt.Sprintf(`{"id":"%d","body":%q}`, i, text), h.bad); a.Status != http.StatusOK {
@@ -187,7 +187,7 @@ func TestUnreadAnswers(t *testing.T) {
 // Retry-After, and nobody else is.
 func TestFlood(t *testing.T) {
 	t.Parallel()
-	h := startNeighbours(t, "QST_CHANNEL_MAX_REQUESTS=4", "QST_CHANNEL_MAX_IN_FLIGHT=8MiB", "QST_MAX_IN_FLIGHT=16MiB")
+	h := startAssault(t, "QST_CHANNEL_MAX_REQUESTS=4", "QST_CHANNEL_MAX_IN_FLIGHT=8MiB", "QST_MAX_IN_FLIGHT=16MiB")
 	batch := "[" + strings.TrimSuffix(strings.Repeat(`{"body":"`+strings.Repeat("x", 900)+`"},`, 1000), ",") + "]"
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

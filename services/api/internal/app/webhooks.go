@@ -72,13 +72,13 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
-	certs, err := loadCertificates(cfg, log)
-	if err != nil {
-		return nil, err
-	}
 	var lc net.ListenConfig
 	if w.listener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
+	}
+	certs, err := loadCertificates(cfg, log)
+	if err != nil {
+		return nil, err
 	}
 	if w.clients, err = connect(cfg, certs.redis); err != nil {
 		return nil, err
@@ -90,8 +90,8 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 	})
 	w.queues = queue.New(w.runner, w.clients.commands, w.clients.waiting, queue.Options{
 		Layout: layout, Cluster: cfg.RedisCluster, Records: true, Retention: cfg.Retention, MaxDigests: cfg.QueueMaxDigests,
-		DeadLetters:  queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention},
 		PullMaxBytes: int64(cfg.PullMaxBytes),
+		DeadLetters:  deadLetters(cfg),
 		MaxPolls:     1 << 30, // each queue that the worker has is one
 		Timeout:      cfg.RedisTimeout, Metrics: metrics, Logger: log,
 	})

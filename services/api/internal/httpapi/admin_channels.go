@@ -17,8 +17,7 @@ import (
 // channelView is a channel as the admin API shows it.
 type channelView struct {
 	access.Channel
-	Parties  map[access.Endpoint]partyView `json:"parties"`
-	InFlight *inFlightView                 `json:"in_flight,omitempty"` // of one channel that was asked for
+	Parties map[access.Endpoint]partyView `json:"parties"`
 }
 
 // inFlightView is what a channel has under way on this replica.
@@ -141,9 +140,13 @@ func (a *API) getChannel(c echo.Context) error {
 		return err
 	}
 	c.Response().Header()["ETag"] = []string{revisionTag(r.Channel.Revision)}
-	v := viewChannel(r.Channel, stats, time.Now())
-	v.InFlight = &inFlightView{Requests: a.places.requests.In(name), Bytes: a.places.bytes.UsedBy(name)}
-	return a.answer(c, http.StatusOK, v)
+	return a.answer(c, http.StatusOK, struct {
+		channelView
+		InFlight inFlightView `json:"in_flight"`
+	}{
+		viewChannel(r.Channel, stats, time.Now()),
+		inFlightView{Requests: a.places.requests.In(name), Bytes: a.places.bytes.UsedBy(name)},
+	})
 }
 
 // channelPatch is the body of PATCH /admin/v1/channels/{channel}: what is there

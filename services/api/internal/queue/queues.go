@@ -131,7 +131,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Recovered, q.metrics.DeadDropped,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.DeadDropped, q.metrics.Recovered,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}

@@ -44,10 +44,11 @@ func (q *Queues) DeadLetter(ctx context.Context, n Name, fence, id string, statu
 		return fenced(err)
 	}
 	f := reply.Fields()
-	done := f.Int()
+	done, dropped := f.Int(), f.Int()
 	if err := f.Err(); err != nil {
 		return err
 	}
+	q.deadDropped(ctx, n, dropped)
 	if done == 0 {
 		return fmt.Errorf("message %s: %w", id, ErrNotFound)
 	}

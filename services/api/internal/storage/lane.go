@@ -66,6 +66,7 @@ type node struct {
 	runner         *Runner
 	client         *redis.Client
 	plain, durable *turns
+	entering       sync.RWMutex  // held while a job enters a lane; gone is closed under it
 	gone           chan struct{} // closed when the node has left the Cluster
 
 	meeting sync.Mutex
@@ -92,30 +93,48 @@ func (n *node) do(j *job, durable bool) error {
 	if durable {
 		queue = n.durable
 	}
+	soon, err := n.enter(queue, j)
+	if err != nil {
+		return err
+	}
 	var late <-chan time.Time
-	if !queue.add(j) {
+	if !soon {
 		timer := time.NewTimer(ConnectionWait)
 		defer timer.Stop()
 		late = timer.C
 	}
-	gone := n.gone
 	for {
 		select {
 		case <-j.done:
 			return nil
 		case <-n.runner.closed:
 			return errClosed
-		case <-gone:
-			if queue.withdraw(j) {
-				return errGone
-			}
-			gone = nil // a lane has it, and will soon say what became of it
 		case <-late:
 			if queue.withdraw(j) {
 				return errWaited
 			}
-			late = nil // as above
+			late = nil // a lane has it, and will soon say what became of it
 		}
+	}
+}
+
+// enter puts a job where it waits for a lane; see turns.add.
+func (n *node) enter(queue *turns, j *job) (soon bool, err error) {
+	n.entering.RLock()
+	defer n.entering.RUnlock()
+	select {
+	case <-n.gone:
+		return false, errGone
+	default:
+		return queue.add(j), nil
+	}
+}
+
+// leave tells everybody who waits for a lane that the node has left the Cluster.
+func (n *node) leave(queue *turns) {
+	for j := queue.take(); j != nil; j = queue.take() {
+		j.err = errGone
+		j.done <- struct{}{}
 	}
 }
 
@@ -133,7 +152,8 @@ func (n *node) lane(queue *turns, durable bool) {
 			case <-n.runner.closing.Done():
 				return // what waits is done by nobody
 			case <-n.gone:
-				return // whoever waits takes the job back
+				n.leave(queue)
+				return
 			}
 		}
 		if n.runner.closing.Err() != nil {

@@ -172,7 +172,9 @@ func (r *Runner) drop(n *node) {
 	}
 	r.mu.Unlock()
 	if last {
+		n.entering.Lock()
 		close(n.gone)
+		n.entering.Unlock()
 	}
 }
 

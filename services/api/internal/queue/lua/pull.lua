@@ -19,6 +19,7 @@
 local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(string.match(ARGV[10], '^%d+'))
 local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local at, us = now()
+DEAD_BOUNDS = ARGV[10]
 
 local q = load()
 if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0} end

@@ -5,11 +5,10 @@
 -- of the message in the log of all dead letters' bytes. So the last one's end less the first one's
 -- place is what they take, or somewhat more where some were taken out of the middle.
 --
--- qst:{tag}:dead      sorted set  queues that have dead letters -> how many
--- qst:{tag}:dead_due  sorted set  queues that have dead letters -> when the first is over its age, ms, or earlier
--- qst:{tag}:totals    its field "dead": dead letters of all the partition's queues
+-- qst:{tag}:dead_due   sorted set  queues that have dead letters -> when the first is over its age, ms, or earlier
 
 local DEAD = STREAM .. ':dead'
+local DEAD_BOUNDS -- as dead_bounds reads them; who buries sets it
 local dead_dropped = 0 -- dead letters that were dropped in this run
 
 -- dead_bounds reads "<messages> <bytes> <age in ms>"; 0: no bound.
@@ -46,7 +45,6 @@ local function trim_dead(bounds, at)
     local last = first and call('XREVRANGE', DEAD, '+', '-', 'COUNT', 1)[1]
     local bytes = last and (tonumber(dead_field(last, 'at')) or 0) + #dead_field(last, 'message') - (tonumber(dead_field(first, 'at')) or 0)
   until not first or bounds.bytes == 0 or bytes <= bounds.bytes or first[1] == last[1]
-  count_dead()
   dead_dropped = dead_dropped + left - call('XLEN', DEAD)
   if not first then
     call('UNLINK', DEAD)
@@ -54,12 +52,13 @@ local function trim_dead(bounds, at)
   else
     call('ZADD', PARTITION .. 'dead_due', bounds.age > 0 and ms(first[1]) + bounds.age or 'inf', NAME)
   end
+  count_dead()
 end
 
--- add_dead makes an entry of the queue a dead letter.
-local function add_dead(id, deliveries, payload, bounds, at, ...)
+-- add_dead makes an entry of the queue a dead letter, with further fields if there are any.
+local function add_dead(id, deliveries, payload, ...)
   local last = call('XREVRANGE', DEAD, '+', '-', 'COUNT', 1)[1]
   local place = last and (tonumber(dead_field(last, 'at')) or 0) + #dead_field(last, 'message') or 0
   call('XADD', DEAD, '*', 'id', id, 'deliveries', deliveries, 'message', payload, 'at', string.format('%.0f', place), ...)
-  trim_dead(bounds, at)
+  trim_dead(dead_bounds(DEAD_BOUNDS), (now()))
 end
