@@ -32,6 +32,9 @@ func TestChangeWhoseSecondStepFails(t *testing.T) {
 	if !strings.Contains(a.Body, `"1h0m0s"`) {
 		t.Fatalf("%v", a)
 	}
+	if err := c.Rename(t.Context(), keys[0]+":away", keys[0]).Err(); err != nil {
+		t.Fatal(err)
+	}
 	a = mustAdmin(t, r, http.StatusOK, "GET", "/channels/c", "")
 	if !strings.Contains(a.Body, `"1h0m0s"`) {
 		t.Fatalf("%v", a)
