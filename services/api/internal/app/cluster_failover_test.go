@@ -39,9 +39,13 @@ func TestClusterMasterDies(t *testing.T) {
 		t.Fatalf("on the victim %v, on others %v", hit, spared)
 	}
 	// What each master has from before goes to its replicas before that one dies: this is about time, not loss.
-	if n := victim.Client().Do(t.Context(), "wait", 2, patience.Milliseconds()).Val(); n != int64(2) {
-		t.Fatalf("%v replicas", n)
-	}
+	c := victim.Client()
+	eventually(t, "the replicas follow", func() error {
+		if n := c.Do(t.Context(), "wait", 2, 1000).Val(); n != int64(2) {
+			return fmt.Errorf("%v have all\n%s", n, c.Info(t.Context(), "replication").Val())
+		}
+		return nil
+	})
 	victim.Kill()
 	var heir *redis.Client
 	eventually(t, "a replica takes over", func() error {

@@ -11,8 +11,8 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
 
-// hostile is a text that would be something else than text, if it could.
-const hostile = `</bdi><img src=x onerror=alert(1)><script>alert(2)</script>"'` + "`${alert(3)}" + ` javascript:alert(4) &lt;`
+// hostileText is a text that would be something else than text, if it could.
+const hostileText = `</bdi><img src=x onerror=alert(1)><script>alert(2)</script>"'` + "`${alert(3)}" + ` javascript:alert(4) &lt;`
 
 // hiding are texts with something in them that doesn't show, or turns what follows, and how they are shown.
 var hiding = map[string]string{
@@ -28,14 +28,14 @@ var unbroken = []string{"ស្រី\u200bស្អាត", "👩🏽\u200d⚕�
 func TestConsoleShowsText(t *testing.T) {
 	t.Parallel()
 	r := startReplica(t, redistest.Start(t).URL(), withAuth("QST_MAX_DELIVERIES=1")...)
-	record, _ := json.Marshal(map[string]any{"name": "~.x", "note": hostile})
+	record, _ := json.Marshal(map[string]any{"name": "~.x", "note": hostileText})
 	if a := admin(t, r, "POST", "/channels", string(record)); a.Status != http.StatusBadRequest {
 		t.Fatalf("a name may be more than this test thinks: %v", a)
 	}
 	name := "+1.~_@+-..x" // the oddest that there may be
-	record, _ = json.Marshal(map[string]any{"name": name, "note": hostile, "labels": map[string]string{"a/b": hostile, "turn": "\u202eabc"}})
+	record, _ = json.Marshal(map[string]any{"name": name, "note": hostileText, "labels": map[string]string{"a/b": hostileText, "turn": "\u202eabc"}})
 	mustAdmin(t, r, http.StatusCreated, "POST", "/channels", string(record))
-	body, _ := json.Marshal(map[string]string{"id": "odd", "endpoint": "gateway", "user": `<b>"&'`, "note": hostile})
+	body, _ := json.Marshal(map[string]string{"id": "odd", "endpoint": "gateway", "user": `<b>"&'`, "note": hostileText})
 	phone, _ := credential(t, r, url.PathEscape(name), string(body))
 	path := r.URL + "/v2/channels/" + url.PathEscape(name) + "/gateway"
 	send := func(m map[string]any) {
@@ -45,10 +45,10 @@ func TestConsoleShowsText(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "it is pushed", func() error {
-			return status(do(t, "POST", path, string(body), phone, typeJSON, "User-Agent: "+hostile).Status, http.StatusOK)
+			return status(do(t, "POST", path, string(body), phone, typeJSON, "User-Agent: "+hostileText).Status, http.StatusOK)
 		})
 	}
-	send(map[string]any{"id": hostile, "from": hostile, "to": hostile, "subject": hostile, "body": hostile, "<img src=x onerror=alert(5)>": hostile, "list": []any{hostile, 1.5, true}})
+	send(map[string]any{"id": hostileText, "from": hostileText, "to": hostileText, "subject": hostileText, "body": hostileText, "<img src=x onerror=alert(5)>": hostileText, "list": []any{hostileText, 1.5, true}})
 	for text := range hiding {
 		send(map[string]any{"id": "hiding", "body": text})
 	}
@@ -61,12 +61,12 @@ func TestConsoleShowsText(t *testing.T) {
 	b.see(name)
 	b.open("#/channels")
 	b.see(name)
-	b.see(hostile)
+	b.see(hostileText)
 	b.see("turn=[U+202E]abc")
 	b.click(name)
-	b.see(hostile) // the note, the program
+	b.see(hostileText) // the note, the program
 	b.open("#/channel/" + url.PathEscape(name) + "/messages")
-	b.see(hostile)
+	b.see(hostileText)
 	rows := 1 + len(hiding) + len(unbroken)
 	for i := range rows {
 		b.clickAt(fmt.Sprintf(`//table/tbody/tr[%d]//button`, 2*i+1))
@@ -88,7 +88,7 @@ func TestConsoleShowsText(t *testing.T) {
 	b.accessible()
 	b.fits()
 	b.open("#/channel/" + url.PathEscape(name) + "/credentials")
-	b.see(hostile)
+	b.see(hostileText)
 	b.see(`<b>"&'`)
 	b.fits()
 	for _, odd := range []string{"#/channel/%E0%A4%A", "#/channel/..%2F..%2Fhealthz", "#/nothing", "#/channel/a%2Fb/messages?queue=%3Cimg%3E&after=x"} {

@@ -22,7 +22,7 @@ func TestFirstTry(t *testing.T) {
 	gateway, application := "/v2/channels/acme.phone/gateway", "/v2/channels/acme.phone/application"
 
 	t.Run("front pages", func(t *testing.T) {
-		for url, want := range map[string]string{r.URL + "/": "/v2/channels/{channel}/gateway", r.Admin + "/": "/admin/v1"} {
+		for url, want := range map[string]string{r.URL + "/": "/v2/channels/{channel}/gateway", r.Admin + "/": "/console"} {
 			a := do(t, "GET", url, "")
 			if a.Status != http.StatusOK || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain") || !strings.Contains(a.Body, want) || !strings.Contains(a.Body, "QST ") {
 				t.Errorf("%s: %v", url, a)

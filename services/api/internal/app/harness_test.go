@@ -83,8 +83,14 @@ func startReplica(t testing.TB, redisURL string, env ...string) *replica {
 // launchReplica is startReplica without the wait.
 func launchReplica(t testing.TB, redisURL string, env ...string) *replica {
 	t.Helper()
+	return launch(t, nil, redisURL, env...)
+}
+
+// launch starts the program with arguments.
+func launch(t testing.TB, args []string, redisURL string, env ...string) *replica {
+	t.Helper()
 	r := &replica{t: t, log: &logBuffer{}, done: make(chan struct{})}
-	r.cmd = exec.Command(program) //nolint:noctx // killed by the cleanup, which reads its log first
+	r.cmd = exec.Command(program, args...) //nolint:gosec,noctx // killed by the cleanup, which reads its log first
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.cmd.Env = append([]string{
 		"QST_REDIS_URL=" + redisURL, "QST_AUTH=none", "QST_LISTEN_ADDR=127.0.0.1:0", "QST_ADMIN_ADDR=127.0.0.1:0",

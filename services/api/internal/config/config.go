@@ -80,6 +80,13 @@ type Config struct {
 	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
 	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message becomes a dead letter. One that went out with others is tried alone first."`
 
+	WebhookAllowHTTP     bool          `split_words:"true" default:"false" desc:"Whether webhooks may go to http: URLs, too: then texts go over the network as they are."`
+	WebhookAllowNetworks Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Networks that webhooks may reach though they are not public: an application beside the service. All other private, loopback, link-local and metadata addresses are refused."`
+	WebhookInFlight      int           `split_words:"true" default:"256" min:"1" max:"10000" desc:"Requests that one worker of webhooks has under way at a time."`
+	WebhookPerHost       int           `split_words:"true" default:"8" min:"1" max:"1000" desc:"Of these, to one host. One that does not answer gets fewer, then one now and then."`
+	WebhookRetryMax      time.Duration `split_words:"true" default:"10m" min:"1s" max:"24h" desc:"The longest pause before a webhook that failed is tried again: pauses begin at a second and double."`
+	WebhookRetryAfterMax time.Duration `split_words:"true" default:"1h" min:"1s" max:"168h" desc:"The longest pause that a receiver can ask for by Retry-After."`
+
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`
 

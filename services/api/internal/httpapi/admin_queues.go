@@ -78,6 +78,8 @@ type entryView struct {
 	Stored     time.Time       `json:"stored"`
 	Bytes      int             `json:"bytes"`
 	Deliveries int64           `json:"deliveries,omitempty"` // of a dead one
+	Status     int64           `json:"status,omitempty"`     // that a webhook's receiver refused a dead one with
+	Answer     string          `json:"answer,omitempty"`     // and what it said
 	Message    json.RawMessage `json:"message"`              // as the protocol's JSON
 }
 

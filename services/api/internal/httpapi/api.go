@@ -21,6 +21,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 // Options are the settings of the API. All are required, but where it is said.
@@ -33,6 +34,7 @@ type Options struct {
 	// Gone tells whether Redis has lost its data; it may then do something about it.
 	Gone           func(context.Context) bool
 	Channels       *access.Store // what operators say of channels
+	Webhooks       *webhook.Store
 	AdminToken     string        // "": the admin API is off
 	Console        bool          // the operators' web page; off without an AdminToken
 	ConsoleHosts   console.Hosts // names under which browsers may reach it
@@ -56,6 +58,7 @@ type API struct {
 	opts  Options
 	log   *slog.Logger
 	phase atomic.Int32
+	held  held
 	seen  atomic.Uint64 // requests that went well
 }
 

@@ -31,7 +31,7 @@ applications. Programs use it; there is nothing else to see here.
   /readyz        whether it can serve
   /metrics       for Prometheus
   /admin/v1      channels and their credentials%s
-  /openapi.yaml  all of it, for programs
+%s  /openapi.yaml  all of it, for programs
 `,
 }
 
@@ -39,11 +39,14 @@ applications. Programs use it; there is nothing else to see here.
 func (a *API) frontPage(listener string) echo.HandlerFunc {
 	args := []any{a.opts.Build.Version}
 	if listener == "internal" {
-		off := ""
-		if a.opts.AdminToken == "" {
+		off, console := "", ""
+		switch {
+		case a.opts.AdminToken == "":
 			off = ": off, as QST_ADMIN_TOKEN is not set"
+		case a.opts.Console:
+			console = "  /console       the same, for people\n"
 		}
-		args = append(args, off)
+		args = append(args, off, console)
 	}
 	page := fmt.Sprintf(frontPages[listener], args...)
 	return func(c echo.Context) error {

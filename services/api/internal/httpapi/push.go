@@ -52,7 +52,7 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 
 // enqueue puts what a client pushed into a queue.
 func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages []qst.Message) (qst.Result, error) {
-	batch, err := newBatch(messages, time.Now())
+	batch, err := NewBatch(messages, time.Now())
 	if err != nil {
 		return qst.Result{}, err
 	}

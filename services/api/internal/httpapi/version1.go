@@ -311,7 +311,7 @@ func (a *API) tellStates(ctx context.Context, p phone, states []queue.State) err
 			},
 		}
 	}
-	batch, err := newBatch(messages, time.Now())
+	batch, err := NewBatch(messages, time.Now())
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ type look struct {
 // its last look. It takes no longer than the poll's own time and one step in Redis: beyond that the
 // poll returns storage.ErrUnavailable, as what the queue holds is not known, and what the look still brings
 // is for the next poll.
-func (q *Queues) lookAgain(ctx context.Context, n Name, k storage.Queue, c Caller, most int, p *poll, wait time.Duration) (string, Delivery, error) {
+func (q *Queues) lookAgain(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (string, Delivery, error) {
 	done := make(chan look) // nobody may wait at its other end any more
 	limit := q.opts.Timeout
 	if wait > 0 {
@@ -30,7 +30,7 @@ func (q *Queues) lookAgain(ctx context.Context, n Name, k storage.Queue, c Calle
 	// A poll of the same name: this one may have been answered when the look ends.
 	twin := &poll{name: p.name, since: p.since}
 	q.looks.Go(func() {
-		outcome, d, err := q.read(ctx, n, k, c, Request{Max: most}, twin, wait)
+		outcome, d, err := q.read(ctx, n, k, c, r, twin, wait)
 		select {
 		case done <- look{outcome: outcome, delivery: d, err: err}:
 		case <-over.Done():

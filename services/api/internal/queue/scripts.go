@@ -12,6 +12,7 @@ var lua embed.FS
 // scripts are the package's Lua scripts.
 type scripts struct {
 	push, pull, pullVersion1, leave, giveBack storage.Script // of clients
+	pullFenced, deadLetter                    storage.Script // of the workers of webhooks
 	expire, note, replicas, wakes             storage.Script // of the background
 	purge, requeue, deleteDead, del           storage.Script // of operators
 	states                                    storage.Script // of version 1 clients
@@ -27,6 +28,9 @@ func newScripts() scripts {
 		pullVersion1: script(storage.Always, append(pull, "etag_version1", "pull")...),
 		leave:        script(storage.Always, "lib/queue", "leave"),
 		giveBack:     script(storage.Always, "lib/queue", "give_back"),
+
+		pullFenced: script(storage.Always, append(pull, "lib/fence", "etag", "pull")...),
+		deadLetter: script(storage.Always, "lib/queue", "lib/remove", "lib/dead", "lib/read", "lib/fence", "dead_letter"),
 
 		expire:   script(storage.Always, "lib/queue", "lib/remove", "expire"),
 		note:     script(storage.Refused, "note"),
@@ -44,7 +48,7 @@ func newScripts() scripts {
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullVersion1, s.leave, s.giveBack, s.expire, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.del, s.states}
+	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.del, s.states}
 }
 
 // script puts files of the folder lua together.
