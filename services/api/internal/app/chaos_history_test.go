@@ -36,7 +36,7 @@ func newHistory(channel string) *history {
 
 // violations tells what must not be, as Jepsen does it: what was answered 200 and has not come, what came twice
 // without a reason, what came out of order, what nobody sent. A message that was taken in a time that Redis
-// lost may be missing. One that its sender sent again may come again after such a time, as Redis has forgotten
+// lost may be missing. One that its sender sent again may come again since such a time began, as Redis has forgotten
 // that it was there.
 func (h *history) violations(losses []loss) (all []string) {
 	h.mu.Lock()
@@ -54,10 +54,10 @@ func (h *history) violations(losses []loss) (all []string) {
 		case again:
 			explained := false
 			for _, l := range losses {
-				explained = explained || h.retried[r.n] && l.to.After(before) && l.to.Before(r.at)
+				explained = explained || h.retried[r.n] && l.to.After(before) && l.from.Before(r.at)
 			}
 			if !explained {
-				say("%d came at %s, and again at %s", r.n, clock(before), clock(r.at))
+				say("%d came at %s, and again at %s; taken at %s, sent again: %v", r.n, clock(before), clock(r.at), clock(h.taken[r.n]), h.retried[r.n])
 			}
 		case r.n < last:
 			say("%d came after %d", r.n, last)
@@ -103,6 +103,7 @@ func TestViolations(t *testing.T) {
 		"lost before":                      {taken: map[int]time.Time{0: at(1)}, losses: []loss{{at(2), at(4)}}, want: "0 was answered 200"},
 		"twice":                            {got: []receipt{{0, at(1)}, {0, at(2)}}, want: "0 came at"},
 		"twice for its sender's sake":      {got: []receipt{{0, at(1)}, {0, at(5)}}, retried: map[int]bool{0: true}, losses: []loss{{at(2), at(4)}}},
+		"twice in a time of loss":          {got: []receipt{{0, at(3)}, {0, at(3)}}, retried: map[int]bool{0: true}, losses: []loss{{at(2), at(4)}}},
 		"confirmed and again after a loss": {got: []receipt{{0, at(1)}, {0, at(5)}}, losses: []loss{{at(2), at(4)}}, want: "0 came at"},
 		"out of order":                     {got: []receipt{{1, at(1)}, {0, at(2)}}, want: "0 came after 1"},
 		"made up":                          {got: []receipt{{7, at(1)}}, want: "never sent"},

@@ -216,11 +216,11 @@ func (s *sentinels) master() *redistest.Server {
 
 func (c *chaos) cluster() {
 	const timeout = "1000"
-	masters := redistest.StartCluster(c.t, 3, "--cluster-node-timeout", timeout, "--cluster-require-full-coverage", "no")
+	masters := redistest.StartCluster(c.t, 3, "--cluster-node-timeout", timeout, "--cluster-require-full-coverage", "no", "--cluster-allow-replica-migration", "no")
 	all := masters
 	pairs := make([][]*redistest.Server, len(masters))
 	for i, m := range masters {
-		replica := redistest.StartReplica(c.t, all, m, "--cluster-node-timeout", timeout, "--cluster-require-full-coverage", "no")
+		replica := redistest.StartReplica(c.t, all, m, "--cluster-node-timeout", timeout, "--cluster-require-full-coverage", "no", "--cluster-allow-replica-migration", "no")
 		all = append(all, replica)
 		pairs[i] = []*redistest.Server{m, replica}
 	}

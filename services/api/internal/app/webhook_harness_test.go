@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
 
 // startWorker starts a worker of webhooks that may reach receivers of the test's, and waits until
@@ -193,4 +195,16 @@ func deliverAs(t testing.TB, r *replica, channel, auth string, ids ...string) {
 	if a.Status != http.StatusOK {
 		t.Fatalf("push: %d %s", a.Status, a.Body)
 	}
+}
+
+// startBusyWorker starts a worker, and has it deliver a message.
+func startBusyWorker(t testing.TB, s *redistest.Server) *replica {
+	t.Helper()
+	api := startReplica(t, s.URL(), withAuth("QST_WEBHOOK_ALLOW_HTTP=true")...)
+	app := startReceiver(t)
+	gateway, _ := webhookChannel(t, api, "pushed", app.URL, "")
+	w := startWorker(t, s.URL())
+	deliverAs(t, api, "pushed", gateway, "1")
+	queueHolds(t, api, "pushed", 0)
+	return w
 }

@@ -72,11 +72,15 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
+	certs, err := loadCertificates(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	if w.listener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
-	if w.clients, err = connect(cfg); err != nil {
+	if w.clients, err = connect(cfg, certs.redis); err != nil {
 		return nil, err
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
@@ -86,6 +90,7 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 	})
 	w.queues = queue.New(w.runner, w.clients.commands, w.clients.waiting, queue.Options{
 		Layout: layout, Cluster: cfg.RedisCluster, Records: true, Retention: cfg.Retention, MaxDigests: cfg.QueueMaxDigests,
+		DeadLetters:  queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention},
 		PullMaxBytes: int64(cfg.PullMaxBytes),
 		MaxPolls:     1 << 30, // each queue that the worker has is one
 		Timeout:      cfg.RedisTimeout, Metrics: metrics, Logger: log,
@@ -171,7 +176,7 @@ func (w *Webhooks) Run(ctx context.Context) error {
 	defer func() { _ = w.internal.Close() }() // probes only
 	w.log.InfoContext(ctx, "listening", "internal", w.InternalAddr())
 	scripts := append(append(w.queues.Scripts(), w.channels.Scripts()...), w.states.Scripts()...)
-	if err := prepare(ctx, w.guard, w.cfg.RedisPoolSize, w.log, scripts, func(context.Context) error { return nil }); err != nil {
+	if err := prepare(ctx, w.guard, w.cfg.RedisPoolSize, w.log, scripts, w.queues.LoadKey); err != nil {
 		return err
 	}
 

@@ -83,6 +83,7 @@ func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Deliver
 	if err != nil || outcome != waiting {
 		return d, err
 	}
+	q.waiters.hold(p)
 	// The queue was empty, and what was processed has been dealt with.
 	later, err := q.wait(ctx, n, k, c, Request{Max: r.Max, Fence: r.Fence}, p)
 	later.Held = p.held()
@@ -124,7 +125,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
 	const own = 10
-	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
+	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, strconv.Itoa(c.Limits.MaxDeliveries)+" "+q.deadBounds(c.Limits))
 	if p == nil {
 		args = append(args, "", 0, "")
 	} else {
@@ -166,6 +167,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		q.activity.pulled(k, c, len(f.confirmed) > 0 || f.recovered > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
+	q.deadDropped(ctx, n, f.deadDropped)
 	if f.good == 1 {
 		d.ETag = r.Processed.etag
 	}
@@ -240,6 +242,7 @@ type pullReply struct {
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
+	deadDropped                int64
 }
 
 func parsePull(reply storage.Reply) (r pullReply, err error) {
@@ -264,5 +267,6 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 		return pullReply{}, err
 	}
 	r.confirmed, r.traces = f.Ints(), f.Texts()
+	r.deadDropped = f.Int()
 	return r, f.Err()
 }

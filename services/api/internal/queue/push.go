@@ -43,7 +43,7 @@ func (q *Queues) Push(ctx context.Context, n Name, c Caller, b Batch) (qst.Resul
 	args := append(q.argv(k, c, own+2*len(b.Entries)),
 		c.Limits.DedupWindow.Milliseconds(), q.opts.MaxDigests, c.Limits.MaxMessages, c.Limits.MaxBytes, b.Trace, b.Last)
 	for _, e := range b.Entries {
-		args = append(args, e.Digest, e.Payload)
+		args = append(args, q.keyed(e.Digest), e.Payload)
 	}
 	r, err := q.runPush(ctx, k, args)
 	if err == nil && r.outcome == full {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"log/slog"
 	"sync"
@@ -57,6 +58,7 @@ type Options struct {
 	PullMaxBytes int64         // per answer, canonical form; one message always goes
 	MaxDigests   int64         // per queue
 	MaxPolls     int           // polls held by this replica
+	DeadLetters  DeadLetters   // bounds of each queue's
 	// RebalancePercent is how much of what it holds this replica hands over at once
 	// to replicas that joined; 0: nothing.
 	RebalancePercent int
@@ -86,6 +88,8 @@ type Queues struct {
 	draining chan struct{}
 	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
+
+	digestKey atomic.Pointer[cipher.Block] // nil: digests are kept as they are
 }
 
 // partitionArgs are arguments that all scripts take, ready for use.
@@ -127,7 +131,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Recovered,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Recovered, q.metrics.DeadDropped,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}

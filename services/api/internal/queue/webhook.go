@@ -36,9 +36,9 @@ func (d Delivery) FirstID() string {
 // letters, with the status and the text that its receiver refused it with. It returns ErrFenced,
 // or ErrNotFound if another message is the first one.
 func (q *Queues) DeadLetter(ctx context.Context, n Name, fence, id string, status int, text string) error {
-	const own = 4
+	const own = 5
 	k := q.key(n)
-	args := append(q.argv(k, q.service(), own), id, status, text, fence)
+	args := append(q.argv(k, q.service(), own), id, status, text, q.deadBounds(Limits{}), fence)
 	reply, err := q.runner.Run(ctx, q.scripts.deadLetter, k.Stream, args...)
 	if err != nil {
 		return fenced(err)
@@ -80,7 +80,6 @@ func (q *Queues) Name() string { return q.replica }
 
 // Holding is what a queue holds, without taking anything out.
 type Holding struct {
-	Epoch    string
 	Messages int64
 	Tail     int64 // bytes ever pushed: it grows with each push
 }
@@ -89,10 +88,10 @@ type Holding struct {
 func (o *Operator) Holds(ctx context.Context, n Name) (Holding, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
-	values, err := o.rdb.HMGet(ctx, o.queues.key(n).Meta(), "epoch", "messages", "tail").Result()
+	values, err := o.rdb.HMGet(ctx, o.queues.key(n).Meta(), "messages", "tail").Result()
 	if err != nil {
 		return Holding{}, storage.Unavailable(err)
 	}
 	text := func(i int) string { s, _ := values[i].(string); return s }
-	return Holding{Epoch: text(0), Messages: number(text(1)), Tail: number(text(2))}, nil
+	return Holding{Messages: number(text(0)), Tail: number(text(1))}, nil
 }

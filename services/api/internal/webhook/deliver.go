@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,11 +54,11 @@ func (d *delivery) deliver(requests context.Context) error {
 	to, pause := unused, time.Duration(0)
 	defer func() { d.w.hosts.release(host, to, pause) }()
 
-	id := fmt.Sprintf("%s-%s-%s-%s", got.ETag.Epoch, got.FirstID(), got.ETag.ID, d.hook.Format)
 	body, err := qst.AppendFromCanonical(nil, d.format, got.Payloads)
 	if err != nil {
 		return fmt.Errorf("queue %s of channel %s holds what is not a message as the service writes them", d.name.Kind, d.name.Channel)
 	}
+	id := batchID(d.key.Name, got, body)
 	n := len(got.Payloads)
 	checked := time.Now()
 	d.repeat = n
@@ -77,6 +78,14 @@ func (d *delivery) deliver(requests context.Context) error {
 		to = failing
 	}
 	return d.settle(requests, id, got, a)
+}
+
+// batchID is a batch's webhook-id: where its messages stand, and a digest of the queue and of what
+// is sent. So the same id is the same bytes of the same queue, whatever happened to Redis meanwhile (an epoch would be another one
+// then).
+func batchID(name string, got queue.Delivery, body []byte) string {
+	digest := sha256.Sum256(append([]byte(name+"\n"), body...))
+	return fmt.Sprintf("%s-%s-%x", got.FirstID(), got.ETag.ID, digest[:8])
 }
 
 // read reads the batch that was sent and not taken, or else the next one. It waits for one, until

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -39,7 +40,7 @@ func (d *delivery) wakeUp(requests context.Context) error {
 	var pause time.Duration
 	defer func() { d.w.hosts.release(host, to, pause) }()
 
-	id := fmt.Sprintf("%s-wake-%d-%d-%s", holds.Epoch, holds.Tail, holds.Messages, d.hook.Format)
+	id := fmt.Sprintf("wake-%x-%d-%d-%s", sha256.Sum256([]byte(d.key.Name)), holds.Tail, holds.Messages, d.hook.Format)
 	checked := time.Now()
 	if err := d.note(d.ctx, fieldBatch, id); err != nil {
 		return err

@@ -14,6 +14,7 @@
 --   <queue>:seen           hash        digest -> when the message was taken, ms: the present generation
 --   <queue>:seen_before    hash        the generation before
 --   <queue>:dead           stream      dead letters
+--   <queue>:webhook        hash        how the queue's webhook is; its fencing token
 --   qst:{tag}:c:<channel>  hash        the channel's record
 --   qst:{tag}:channels     sorted set  the partition's channels
 --   qst:{tag}:oldest       sorted set  queues that hold messages -> time of the first message, ms, or earlier
