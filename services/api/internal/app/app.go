@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/console"
@@ -19,6 +18,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 const (
@@ -56,6 +56,7 @@ type App struct {
 
 	telemetry *telemetry.Providers
 	channels  *access.Store
+	webhooks  *webhook.Store
 	bootstrap access.Bootstrap
 
 	public, internal                 http.Server
@@ -97,7 +98,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
 	a.guard = storage.Guard{
-		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout, Logger: log,
+		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout,
+		MinReplicas: cfg.RedisMinReplicas, Logger: log,
 	}
 	a.data = storage.NewWatch(a.guard)
 	a.runner = storage.NewRunner(a.clients.commands, storage.RunnerOptions{
@@ -110,6 +112,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Retention:        cfg.Retention,
 		MaxDigests:       cfg.QueueMaxDigests,
 		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		DeadLetters:      queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention},
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,
@@ -118,29 +121,28 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	})
 	operator := queue.NewOperator(a.queues, a.clients.commands)
 	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
+	a.channels.AllowHTTP(cfg.WebhookAllowHTTP)
+	a.webhooks = webhook.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	if cfg.Auth == config.AuthChannels {
-		a.gate = access.NewGate(a.channels, cfg.AuthCache)
+		a.gate = access.NewGate(a.channels, cfg.AuthCache, httpapi.GuessReporter(metrics, log, cfg.LogRefused))
 	}
 	a.api = httpapi.New(httpapi.Options{
-		Queues:   a.queues,
-		Operator: operator,
-		Guard:    a.guard,
-		QueueLimits: queue.Limits{
-			MaxMessages:   cfg.QueueMaxMessages,
-			MaxBytes:      int64(cfg.QueueMaxBytes),
-			Retention:     cfg.Retention,
-			DedupWindow:   cfg.DedupWindow,
-			MaxDeliveries: cfg.MaxDeliveries,
-		},
+		Queues:         a.queues,
+		Operator:       operator,
+		Guard:          a.guard,
+		QueueLimits:    queueLimits(cfg),
 		Gate:           a.gate,
 		Gone:           a.dataGone,
 		Channels:       a.channels,
+		Webhooks:       a.webhooks,
 		AdminToken:     cfg.AdminToken.Reveal(),
 		Console:        cfg.Console,
 		ConsoleHosts:   console.Hosts(cfg.ConsoleHosts),
 		TrustedProxies: cfg.TrustedProxies,
-		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
+		Limits:         messageLimits(cfg),
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
+		PushRate:       cfg.PushRate,
+		Bounds:         httpapi.Bounds{Requests: cfg.ChannelMaxRequests, Bytes: int64(cfg.MaxInFlight), ChannelBytes: int64(cfg.ChannelMaxInFlight)},
 		LongPollMax:    cfg.LongPollMax,
 		RequestTimeout: cfg.RequestTimeout,
 		Build:          build,
@@ -149,17 +151,18 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Metrics:        metrics,
 		Scrape:         a.telemetry.Scrape,
 		LogSample:      cfg.LogSample,
+		LogRefused:     cfg.LogRefused,
 		Logger:         log,
 	})
 	if err := metrics.Observe(telemetry.Sources{
-		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool,
+		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool, InFlight: a.api.InFlight,
 		Totals: func(ctx context.Context) (telemetry.Totals, error) { return operator.Totals(ctx, cfg.MetricsTopQueues) },
 	}); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
 	a.public = http.Server{
-		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		Handler: a.api.Public(), ConnContext: httpapi.ConnContext, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	a.internal = http.Server{
@@ -221,7 +224,12 @@ func (a *App) Run(ctx context.Context) error {
 	defer func() { _ = a.public.Close() }()   // after a drain there is nothing left to cut
 
 	a.log.InfoContext(ctx, "listening", "public", a.PublicAddr(), "internal", a.InternalAddr())
-	if err := a.prepare(ctx); err != nil {
+	if err := prepare(ctx, a.guard, a.cfg.RedisPoolSize, a.log, a.scripts(), func(ctx context.Context) error {
+		if err := a.channels.Apply(ctx, a.bootstrap); err != nil {
+			return err
+		}
+		return a.data.Begin(ctx)
+	}); err != nil {
 		return err
 	}
 
@@ -238,6 +246,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
 	queues.Go(func() { a.watch(ctx) })
+	queues.Go(func() { a.api.WatchClients(ctx) })
 	<-ctx.Done()
 	a.drain(context.WithoutCancel(ctx))
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -246,21 +255,17 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// prepare waits until Redis has been found fit, and what the bootstrap file names
-// is there. It returns nil as well if ctx
-// ends before: then there is nothing to prepare for.
-func (a *App) prepare(ctx context.Context) error {
+// prepare waits until Redis has been found fit, and then has done what is to be done first. It
+// returns nil as well if ctx ends before: then there is nothing to prepare for.
+func prepare(ctx context.Context, guard storage.Guard, connections int, log *slog.Logger, scripts []storage.Script, first func(context.Context) error) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
-		err := a.guard.Prepare(ctx, a.scripts()...)
+		err := guard.Prepare(ctx, scripts...)
 		if err == nil {
-			err = a.guard.Warm(ctx, a.cfg.RedisPoolSize)
+			err = guard.Warm(ctx, connections)
 		}
 		if err == nil {
-			err = a.channels.Apply(ctx, a.bootstrap)
-		}
-		if err == nil {
-			err = a.data.Begin(ctx)
+			err = first(ctx)
 		}
 		if err == nil {
 			return nil
@@ -268,7 +273,7 @@ func (a *App) prepare(ctx context.Context) error {
 		if !errors.Is(err, storage.ErrUnavailable) {
 			return err
 		}
-		a.log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)
+		log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)
 		sleep(ctx, retry/2+rand.N(retry/2)) //nolint:gosec // spread, no secret
 		retry = min(2*retry, prepareMost)
 	}
@@ -277,7 +282,7 @@ func (a *App) prepare(ctx context.Context) error {
 
 // scripts are all scripts of the service.
 func (a *App) scripts() []storage.Script {
-	return append(a.queues.Scripts(), a.channels.Scripts()...)
+	return append(append(a.queues.Scripts(), a.channels.Scripts()...), a.webhooks.Scripts()...)
 }
 
 // drain takes the replica out of service without cutting a request:

@@ -212,6 +212,10 @@ func TestRedisOutOfMemory(t *testing.T) {
 	if a := do(t, "GET", r.URL+"/v2/channels/other?long-polling=true&wait=0.1", ""); a.Status != http.StatusOK {
 		t.Fatalf("a poll of an empty queue: %v", a)
 	}
+	if status := r.readyz(); status != http.StatusOK { // or nobody could confirm, and make room
+		t.Fatalf("readyz: %d", status)
+	}
+	startReplica(t, s.URL())
 	for i, id := range drain(t, r, "/v2/channels/c") {
 		if id != strconv.Itoa(i) {
 			t.Fatalf("message %d is %s", i, id)

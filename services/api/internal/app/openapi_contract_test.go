@@ -198,6 +198,7 @@ func TestOpenAPIContract(t *testing.T) {
 	c.protocol()
 	c.queues()
 	c.version1()
+	c.webhooks(s)
 	c.refusals()
 	c.withoutRedis(s)
 
@@ -494,6 +495,10 @@ func (c *contract) each(channel, queue string, f func(operation, target, body st
 			header = append(header, "If-Match: *")
 		case "purgeQueue":
 			target += "?count=0"
+		case "setWebhook":
+			body = `{"push_url":"https://example.com/"}`
+		case "rotateWebhookSecret":
+			body = `{}`
 		}
 		if body != "" {
 			header = append(header, typeJSON)

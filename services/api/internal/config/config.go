@@ -57,7 +57,7 @@ type Config struct {
 	AuthCache      time.Duration `split_words:"true" default:"5s" min:"100ms" max:"5m" desc:"How long a replica remembers a channel's credentials and settings: so long may a revoked credential still work."`
 	BootstrapFile  string        `split_words:"true" allowed:"a path" desc:"File (YAML or JSON) of channels and credentials that are to exist; what is missing is made at start. See docs/admin.md."`
 	TrustedProxies Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Proxies whose X-Forwarded-For is believed when it says where a client is. Without any, a client's address is the connection's."`
-	AdminToken     Secret        `split_words:"true" allowed:"letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
+	AdminToken     Secret        `split_words:"true" allowed:"16 or more letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
 
 	Console      bool  `split_words:"true" default:"true" desc:"Whether the internal listener has the operators' web page, /console/. Without QST_ADMIN_TOKEN it has none."`
 	ConsoleHosts Names `split_words:"true" allowed:"names like qst.example.org,console.example.org" desc:"Names under which browsers may reach the page and the admin API. Addresses, names without a dot and those that end in .localhost, .local, .internal, .home.arpa, .svc or .test may always."`
@@ -76,14 +76,31 @@ type Config struct {
 
 	QueueMaxDigests int64 `split_words:"true" default:"1000000" min:"1000" max:"100000000" desc:"Messages of a queue that are known for the same when they are sent again, at the most: beyond it the oldest are forgotten before QST_DEDUP_WINDOW is over. Each takes about 120 bytes in Redis."`
 
+	PushRate           int64 `split_words:"true" default:"10000" min:"1" max:"1000000000" zero:"any number" desc:"Messages that a channel may push in a second, on each replica. More: 503, with Retry-After."`
+	ChannelMaxRequests int   `split_words:"true" default:"64" min:"4" max:"100000" desc:"Requests of a channel that a replica works on at a time. One more waits for a second, then: 503."`
+	ChannelMaxInFlight Bytes `split_words:"true" default:"64MiB" min:"1MiB" max:"1024GiB" desc:"Memory that a channel's requests may take on a replica at a time, as the service reckons it: a push four times its decompressed size, an answer up to six times the size of its messages in JSON. More: 503."`
+	MaxInFlight        Bytes `split_words:"true" default:"384MiB" min:"1MiB" max:"1024GiB" desc:"The same for all channels together. Stay under half the memory that the replica has beside its held polls."`
+
 	Retention     time.Duration `split_words:"true" default:"336h" min:"100ms" max:"87600h" zero:"kept for ever" desc:"Age at which an unconfirmed message is dropped, counted and logged."`
 	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
 	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message becomes a dead letter. One that went out with others is tried alone first."`
 
+	DeadMaxMessages int64         `split_words:"true" default:"10000" min:"1" max:"1000000000" desc:"Dead letters of a queue, and no more than its messages may be. Beyond it the oldest are dropped, counted and logged."`
+	DeadMaxBytes    Bytes         `split_words:"true" default:"16MiB" min:"1" max:"1024GiB" desc:"Size of a queue's dead letters; the same holds."`
+	DeadRetention   time.Duration `split_words:"true" default:"336h" min:"1s" max:"87600h" zero:"kept for ever" desc:"Age at which a dead letter is dropped, counted from when it became one."`
+
+	WebhookAllowHTTP     bool          `split_words:"true" default:"false" desc:"Whether webhooks may go to http: URLs, too: then texts go over the network as they are."`
+	WebhookAllowNetworks Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Networks that webhooks may reach though they are not public: an application beside the service. All other private, loopback, link-local and metadata addresses are refused."`
+	WebhookInFlight      int           `split_words:"true" default:"256" min:"1" max:"10000" desc:"Requests that one worker of webhooks has under way at a time."`
+	WebhookPerHost       int           `split_words:"true" default:"8" min:"1" max:"1000" desc:"Of these, to one host. One that does not answer gets fewer, then one now and then."`
+	WebhookRetryMax      time.Duration `split_words:"true" default:"10m" min:"1s" max:"24h" desc:"The longest pause before a webhook that failed is tried again: pauses begin at a second and double."`
+	WebhookRetryAfterMax time.Duration `split_words:"true" default:"1h" min:"1s" max:"168h" desc:"The longest pause that a receiver can ask for by Retry-After."`
+
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`
 
-	LogSample        int `split_words:"true" default:"100" min:"1" max:"1000000" desc:"One in so many requests that went well is logged; what went wrong always is."`
+	LogSample        int `split_words:"true" default:"100" min:"1" max:"1000000" desc:"One in so many requests that went well is logged; what went wrong always is, as far as QST_LOG_REFUSED goes."`
+	LogRefused       int `split_words:"true" default:"20" min:"1" max:"1000000" desc:"Log lines a second of what was refused, for each channel, and for all those that are not let in together. The next line says how many were left out."`
 	MetricsTopQueues int `split_words:"true" default:"0" min:"0" max:"100" zero:"none" desc:"How many of the deepest, and of the oldest, queues are named in the metrics with their channels."`
 
 	RequestTimeout time.Duration `split_words:"true" default:"30s" min:"100ms" max:"1h" desc:"The longest to receive a request's body, and the longest to write an answer. The wait of a long poll is not in it."`

@@ -40,8 +40,11 @@ func TestDefaults(t *testing.T) {
 		LongPollMax: 50 * time.Second, MaxPolls: 20000, RebalancePercent: 5,
 		PullMaxBytes: 1 << 20, PushMaxBytes: 1 << 20, PushMaxMessages: 1000, MessageMaxBytes: 64 << 10,
 		QueueMaxMessages: 100000, QueueMaxBytes: 64 << 20, QueueMaxDigests: 1_000_000,
+		PushRate: 10_000, ChannelMaxRequests: 64, ChannelMaxInFlight: 64 << 20, MaxInFlight: 384 << 20,
 		Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute,
-		LogLevel: slog.LevelInfo, LogFormat: LogJSON, LogSample: 100,
+		WebhookInFlight: 256, WebhookPerHost: 8, WebhookRetryMax: 10 * time.Minute, WebhookRetryAfterMax: time.Hour,
+		DeadMaxMessages: 10_000, DeadMaxBytes: 16 << 20, DeadRetention: 336 * time.Hour,
+		LogLevel: slog.LevelInfo, LogFormat: LogJSON, LogSample: 100, LogRefused: 20,
 		AuthCache:      5 * time.Second,
 		Console:        true,
 		RequestTimeout: 30 * time.Second, DrainTimeout: 20 * time.Second,
@@ -78,8 +81,12 @@ func TestLoadEveryVariable(t *testing.T) {
 		"QST_LONG_POLL_MAX": "500ms", "QST_MAX_POLLS": "1", "QST_REBALANCE_PERCENT": "7",
 		"QST_PULL_MAX_BYTES": "1", "QST_PUSH_MAX_BYTES": "2KB", "QST_PUSH_MAX_MESSAGES": "7", "QST_MESSAGE_MAX_BYTES": "4 MiB",
 		"QST_QUEUE_MAX_MESSAGES": "3", "QST_QUEUE_MAX_BYTES": "1GiB", "QST_QUEUE_MAX_DIGESTS": "5000",
+		"QST_PUSH_RATE": "8", "QST_CHANNEL_MAX_REQUESTS": "9", "QST_CHANNEL_MAX_IN_FLIGHT": "2MiB", "QST_MAX_IN_FLIGHT": "3MiB",
 		"QST_RETENTION": "1h30m", "QST_DEDUP_WINDOW": "1s", "QST_MAX_DELIVERIES": "5",
-		"QST_LOG_LEVEL": "warn", "QST_LOG_FORMAT": "text", "QST_LOG_SAMPLE": "1", "QST_METRICS_TOP_QUEUES": "5",
+		"QST_WEBHOOK_ALLOW_HTTP": "true", "QST_WEBHOOK_ALLOW_NETWORKS": "10.1.0.0/16", "QST_WEBHOOK_IN_FLIGHT": "9", "QST_WEBHOOK_PER_HOST": "3",
+		"QST_WEBHOOK_RETRY_MAX": "1m", "QST_WEBHOOK_RETRY_AFTER_MAX": "2h",
+		"QST_DEAD_MAX_MESSAGES": "6", "QST_DEAD_MAX_BYTES": "7MiB", "QST_DEAD_RETENTION": "8h",
+		"QST_LOG_LEVEL": "warn", "QST_LOG_FORMAT": "text", "QST_LOG_SAMPLE": "1", "QST_LOG_REFUSED": "2", "QST_METRICS_TOP_QUEUES": "5",
 		"QST_REQUEST_TIMEOUT": "5s", "QST_DRAIN_DELAY": "2s", "QST_DRAIN_TIMEOUT": "1s",
 	}
 	want := Config{
@@ -94,8 +101,12 @@ func TestLoadEveryVariable(t *testing.T) {
 		LongPollMax: 500 * time.Millisecond, MaxPolls: 1, RebalancePercent: 7,
 		PullMaxBytes: 1, PushMaxBytes: 2000, PushMaxMessages: 7, MessageMaxBytes: 4 << 20,
 		QueueMaxMessages: 3, QueueMaxBytes: 1 << 30, QueueMaxDigests: 5000,
+		PushRate: 8, ChannelMaxRequests: 9, ChannelMaxInFlight: 2 << 20, MaxInFlight: 3 << 20,
 		Retention: 90 * time.Minute, DedupWindow: time.Second, MaxDeliveries: 5,
-		LogLevel: slog.LevelWarn, LogFormat: LogText, LogSample: 1, MetricsTopQueues: 5,
+		WebhookAllowHTTP: true, WebhookAllowNetworks: Networks{netip.MustParsePrefix("10.1.0.0/16")}, WebhookInFlight: 9, WebhookPerHost: 3,
+		WebhookRetryMax: time.Minute, WebhookRetryAfterMax: 2 * time.Hour,
+		DeadMaxMessages: 6, DeadMaxBytes: 7 << 20, DeadRetention: 8 * time.Hour,
+		LogLevel: slog.LevelWarn, LogFormat: LogText, LogSample: 1, LogRefused: 2, MetricsTopQueues: 5,
 		RequestTimeout: 5 * time.Second, DrainDelay: 2 * time.Second, DrainTimeout: time.Second,
 	}
 	setenv(t, env)
@@ -167,7 +178,10 @@ func TestLoadValues(t *testing.T) {
 		{"QST_AUTH", "basic", `QST_AUTH="basic": must be channels or none`},
 		{"QST_AUTH", "", `QST_AUTH="": must be channels or none`},
 		{"QST_ADMIN_TOKEN", "", ""},
-		{"QST_ADMIN_TOKEN", "hunter2\n", "QST_ADMIN_TOKEN (its value is not shown): must be letters"},
+		{"QST_ADMIN_TOKEN", "sixteen-letters+", ""},
+		{"QST_ADMIN_TOKEN", "fifteen-letters", "QST_ADMIN_TOKEN (its value is not shown): must be 16 or more letters"},
+		{"QST_ADMIN_TOKEN", "hunter2-hunter2-hunter2\n", "QST_ADMIN_TOKEN (its value is not shown): must be 16 or more letters"},
+		{"QST_CHANNEL_MAX_IN_FLIGHT", "1GiB", `QST_CHANNEL_MAX_IN_FLIGHT="1GiB": must not be above QST_MAX_IN_FLIGHT="384MiB"`},
 
 		{"QST_LONG_POLL_MAX", "1s", ""},
 		{"QST_LONG_POLL_MAX", "0", "must be 10ms to 1h"},
@@ -330,7 +344,6 @@ func TestWarnings(t *testing.T) {
 		want   []string // what the warnings start with
 	}{
 		{"first try", func(c *Config) { c.RedisURL, c.Auth = "embedded", AuthNone }, []string{"QST_REDIS_URL=embedded", "QST_AUTH=none"}},
-		{"short token", func(c *Config) { c.AdminToken = "hunter2" }, []string{"QST_ADMIN_TOKEN is shorter"}},
 		{"token without use", func(c *Config) { c.AdminToken, c.Auth = "correct-horse-battery", AuthNone }, []string{"QST_AUTH=none: ", "QST_AUTH=none with QST_ADMIN_TOKEN"}},
 		{"channels without use", func(c *Config) { c.BootstrapFile, c.Auth = "/etc/qst.yaml", AuthNone }, []string{"QST_AUTH=none: ", "QST_AUTH=none with QST_ADMIN_TOKEN or QST_BOOTSTRAP_FILE"}},
 		{"long poll longer than proxies", func(c *Config) { c.LongPollMax = time.Minute }, []string{"QST_LONG_POLL_MAX=1m0s"}},

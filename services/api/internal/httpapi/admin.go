@@ -45,6 +45,7 @@ func (a *API) admin(e *echo.Echo) {
 	g.GET("/channels/:channel/queues/:queue/dead", a.listDead)
 	g.POST("/channels/:channel/queues/:queue/dead/:id/requeue", a.requeue)
 	g.DELETE("/channels/:channel/queues/:queue/dead/:id", a.dropDead)
+	a.adminWebhooks(g)
 }
 
 // guarded adds routes that ask for the token. (Middleware of the group would
@@ -62,13 +63,23 @@ func (g guarded) DELETE(path string, h echo.HandlerFunc) { g.group.DELETE(path, 
 // bearer lets those in who have QST_ADMIN_TOKEN.
 func (a *API) bearer(next echo.HandlerFunc) echo.HandlerFunc {
 	want := sha256.Sum256([]byte(a.opts.AdminToken)) // of one length, whatever is sent
+	brake := access.NewBrake(guessReporter(guessOfAdmin, a.opts.Metrics, a.log, a.opts.LogRefused))
 	return func(c echo.Context) error {
 		if refusal := a.opts.ConsoleHosts.Foreign(c.Request()); refusal != "" {
 			return problem{status: http.StatusForbidden, detail: refusal}
 		}
 		scheme, token, _ := strings.Cut(c.Request().Header.Get("Authorization"), " ")
-		got := sha256.Sum256([]byte(token))
-		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		err := access.ErrUnknown
+		if strings.EqualFold(scheme, "Bearer") {
+			err = brake.Try(c.Request().Context(), access.Guess{Secret: token, Address: c.RealIP()}, func() (bool, error) {
+				got := sha256.Sum256([]byte(token))
+				return subtle.ConstantTimeCompare(got[:], want[:]) == 1, nil
+			})
+		}
+		if err != nil && !errors.Is(err, access.ErrUnknown) {
+			return err
+		}
+		if err != nil {
 			c.Response().Header().Set("WWW-Authenticate", `Bearer realm="qst-admin"`)
 			return problem{status: http.StatusUnauthorized, detail: "the admin API needs its bearer token (QST_ADMIN_TOKEN)"}
 		}

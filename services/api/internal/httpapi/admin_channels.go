@@ -17,7 +17,14 @@ import (
 // channelView is a channel as the admin API shows it.
 type channelView struct {
 	access.Channel
-	Parties map[access.Endpoint]partyView `json:"parties"`
+	Parties  map[access.Endpoint]partyView `json:"parties"`
+	InFlight *inFlightView                 `json:"in_flight,omitempty"` // of one channel that was asked for
+}
+
+// inFlightView is what a channel has under way on this replica.
+type inFlightView struct {
+	Requests int   `json:"requests"`
+	Bytes    int64 `json:"bytes"`
 }
 
 // partyView is the life signs of a party: what its endpoint last did.
@@ -134,7 +141,9 @@ func (a *API) getChannel(c echo.Context) error {
 		return err
 	}
 	c.Response().Header()["ETag"] = []string{revisionTag(r.Channel.Revision)}
-	return a.answer(c, http.StatusOK, viewChannel(r.Channel, stats, time.Now()))
+	v := viewChannel(r.Channel, stats, time.Now())
+	v.InFlight = &inFlightView{Requests: a.places.requests.In(name), Bytes: a.places.bytes.UsedBy(name)}
+	return a.answer(c, http.StatusOK, v)
 }
 
 // channelPatch is the body of PATCH /admin/v1/channels/{channel}: what is there

@@ -45,6 +45,8 @@ type Stats struct {
 	Delivered  int64 // of the messages: delivered and not confirmed
 	Deliveries int64 // of the first one: how often it went out
 	Dead       int64 // dead letters
+	DeadBytes  int64 // that they take
+	Digests    int64 // of messages that are known for the same
 	Oldest     time.Time
 	Waiting    bool // a poll waits now
 
@@ -93,6 +95,8 @@ func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 		first          *redis.XMessageSliceCmd
 		pending        *redis.XPendingCmd
 		firstPending   *redis.XPendingExtCmd
+		deadEnds       [2]*redis.XMessageSliceCmd
+		seen           [2]*redis.IntCmd
 	}
 	pipe := o.rdb.Pipeline()
 	asked := make([]replies, len(names))
@@ -103,12 +107,14 @@ func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 			messages: pipe.XLen(ctx, k.Stream), dead: pipe.XLen(ctx, k.Dead()), first: pipe.XRangeN(ctx, k.Stream, "-", "+", 1),
 			pending:      pipe.XPending(ctx, k.Stream, consumerGroup),
 			firstPending: pipe.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: k.Stream, Group: consumerGroup, Start: "-", End: "+", Count: 1}),
+			deadEnds:     [2]*redis.XMessageSliceCmd{pipe.XRangeN(ctx, k.Dead(), "-", "+", 1), pipe.XRevRangeN(ctx, k.Dead(), "+", "-", 1)},
+			seen:         [2]*redis.IntCmd{pipe.HLen(ctx, k.Seen()), pipe.HLen(ctx, k.SeenBefore())},
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	stats := make([]Stats, len(names))
 	for i, r := range asked {
-		for _, err := range []error{r.meta.Err(), r.activity.Err(), r.messages.Err(), r.dead.Err(), r.first.Err()} {
+		for _, err := range []error{r.meta.Err(), r.activity.Err(), r.messages.Err(), r.dead.Err(), r.first.Err(), r.deadEnds[0].Err(), r.deadEnds[1].Err(), r.seen[0].Err(), r.seen[1].Err()} {
 			if err != nil {
 				return nil, storage.Unavailable(err)
 			}
@@ -121,6 +127,8 @@ func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 			PushedFrom: activity["pushed_from"], PushedAgent: activity["pushed_agent"],
 			PulledFrom: activity["pulled_from"], PulledAgent: activity["pulled_agent"], Address: activity["address"],
 		}
+		st.DeadBytes = deadBytes(r.deadEnds[0].Val(), r.deadEnds[1].Val())
+		st.Digests = r.seen[0].Val() + r.seen[1].Val()
 		// A queue that was never pushed into has no group to ask: an error, and zeros.
 		if p, err := r.pending.Result(); err == nil {
 			st.Delivered = p.Count
@@ -168,6 +176,8 @@ type Message struct {
 	ID         string // where it stands
 	Stored     time.Time
 	Deliveries int64  // of a dead letter
+	Status     int64  // that the receiver of a webhook refused a dead letter with; 0: none
+	Answer     string // and what that said
 	Payload    []byte // canonical form
 }
 
@@ -187,7 +197,11 @@ func (o *Operator) Peek(ctx context.Context, n Name, after string, limit int64) 
 // Dead returns dead letters, like Peek.
 func (o *Operator) Dead(ctx context.Context, n Name, after string, limit int64) ([]Message, error) {
 	return o.messages(ctx, o.queues.key(n).Dead(), after, limit, func(values map[string]any) Message {
-		return Message{Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"]))}
+		answer, _ := values["answer"].(string)
+		return Message{
+			Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"])),
+			Status: number(fmt.Sprint(values["status"])), Answer: answer,
+		}
 	})
 }
 
@@ -211,7 +225,7 @@ func (o *Operator) messages(ctx context.Context, key, after string, limit int64,
 }
 
 // Purge takes every message out of a queue, if it holds as many as expected, and forgets
-// what was taken before. It returns ErrStale, and how many it holds, if not. Dead letters stay.
+// what was taken before, and the dead letters. It returns ErrStale, and how many it holds, if not.
 func (o *Operator) Purge(ctx context.Context, n Name, expected int64) (held int64, err error) {
 	q := o.queues
 	k := q.key(n)
@@ -222,6 +236,7 @@ func (o *Operator) Purge(ctx context.Context, n Name, expected int64) (held int6
 	f := reply.Fields()
 	done := f.Int()
 	held = f.Int()
+	dead := f.Int()
 	if err := f.Err(); err != nil {
 		return 0, err
 	}
@@ -229,6 +244,7 @@ func (o *Operator) Purge(ctx context.Context, n Name, expected int64) (held int6
 		return held, ErrStale
 	}
 	q.metrics.Purged.Add(ctx, held, n.attribute())
+	q.deadDropped(ctx, n, dead)
 	return held, nil
 }
 
@@ -320,9 +336,11 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 	}
 	partitions := o.queues.opts.Layout.Partitions()
 	totals, channels, active := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
+	webhooks := make([]*redis.IntCmd, len(partitions))
 	pipe := o.rdb.Pipeline()
 	for i, p := range partitions {
 		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes", "dead"), pipe.ZCard(ctx, p.Channels())
+		webhooks[i] = pipe.ZCard(ctx, p.Webhooks())
 		for _, within := range activeWithin() {
 			since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
 			active[i] = append(active[i], pipe.ZCount(ctx, p.LastSeen(), since, "+inf"))
@@ -338,6 +356,7 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 			}
 		}
 		t.Channels += channels[i].Val()
+		t.Webhooks += webhooks[i].Val()
 		for j, c := range active[i] {
 			t.Active[j].Channels += c.Val()
 		}

@@ -16,6 +16,7 @@ type Request struct {
 	Processed Processed     // what the client has processed
 	Max       int           // messages at the most; 0: only confirm
 	Wait      time.Duration // how long to wait for a message; 0: not at all
+	Fence     string        // fencing token of the webhook's lease; "": it is no worker that pulls
 }
 
 // Processed is how a client says what it has processed.
@@ -66,7 +67,7 @@ type Delivery struct {
 // What is read stays in the queue until it is confirmed. A pull given up by its
 // client (ctx ends) while it waits takes nothing.
 //
-// It returns storage.ErrUnavailable, ErrUnknownChannel, or the context's error.
+// It returns storage.ErrUnavailable, ErrUnknownChannel, ErrFenced, or the context's error.
 func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Delivery, error) {
 	k := q.key(n)
 	var p *poll
@@ -82,8 +83,9 @@ func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Deliver
 	if err != nil || outcome != waiting {
 		return d, err
 	}
+	q.waiters.hold(p)
 	// The queue was empty, and what was processed has been dealt with.
-	later, err := q.wait(ctx, n, k, c, r.Max, p)
+	later, err := q.wait(ctx, n, k, c, Request{Max: r.Max, Fence: r.Fence}, p)
 	later.Held = p.held()
 	if err != nil {
 		return Delivery{Held: later.Held}, err
@@ -122,8 +124,8 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read runs the pull script once. A poll becomes the queue's waiter if there is nothing to
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
-	const own = 9
-	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
+	const own = 10
+	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, strconv.Itoa(c.Limits.MaxDeliveries)+" "+q.deadBounds(c.Limits))
 	if p == nil {
 		args = append(args, "", 0, "")
 	} else {
@@ -143,9 +145,13 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 	default:
 		args = append(args, "", 0, 0)
 	}
+	if r.Fence != "" {
+		script = q.scripts.pullFenced
+		args = append(args, r.Fence)
+	}
 	reply, err := q.runner.Run(ctx, script, k.Stream, args...)
 	if err != nil {
-		return "", Delivery{}, err
+		return "", Delivery{}, fenced(err)
 	}
 	f, err := parsePull(reply)
 	if err != nil {
@@ -161,6 +167,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		q.activity.pulled(k, c, len(f.confirmed) > 0 || f.recovered > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
+	q.deadDropped(ctx, n, f.deadDropped)
 	if f.good == 1 {
 		d.ETag = r.Processed.etag
 	}
@@ -235,6 +242,7 @@ type pullReply struct {
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
+	deadDropped                int64
 }
 
 func parsePull(reply storage.Reply) (r pullReply, err error) {
@@ -259,5 +267,6 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 		return pullReply{}, err
 	}
 	r.confirmed, r.traces = f.Ints(), f.Texts()
+	r.deadDropped = f.Int()
 	return r, f.Err()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +57,7 @@ type Options struct {
 	PullMaxBytes int64         // per answer, canonical form; one message always goes
 	MaxDigests   int64         // per queue
 	MaxPolls     int           // polls held by this replica
+	DeadLetters  DeadLetters   // bounds of each queue's
 	// RebalancePercent is how much of what it holds this replica hands over at once
 	// to replicas that joined; 0: nothing.
 	RebalancePercent int
@@ -83,6 +85,7 @@ type Queues struct {
 	balancer *rebalancer
 	recheck  chan struct{} // places for polls that look again
 	draining chan struct{}
+	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
 }
 
@@ -125,7 +128,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Recovered,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Recovered, q.metrics.DeadDropped,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}
@@ -151,6 +154,7 @@ func (q *Queues) Run(ctx context.Context) {
 		g.Go(func() error { q.balancer.run(ctx); return nil })
 	}
 	_ = g.Wait() // none of them fails
+	q.looks.Wait()
 }
 
 // Drain answers every poll that is held, and holds none from then on. It returns at once.

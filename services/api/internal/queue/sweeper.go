@@ -44,7 +44,15 @@ func (s *sweeper) run(ctx context.Context) {
 
 // step sweeps one partition.
 func (s *sweeper) step(ctx context.Context, partition int) error {
-	due := s.queues.opts.Layout.Partitions()[partition].Due()
+	p := s.queues.opts.Layout.Partitions()[partition]
+	if err := s.drop(ctx, p.Due()); err != nil {
+		return err
+	}
+	return s.drop(ctx, p.DeadDue())
+}
+
+// drop drops what is over its age from the queues that an index says are due.
+func (s *sweeper) drop(ctx context.Context, due string) error {
 	for ctx.Err() == nil {
 		names, err := s.names(ctx, due)
 		if err != nil {
@@ -78,14 +86,16 @@ func (s *sweeper) names(ctx context.Context, due string) ([]string, error) {
 // expire drops what is over its age from a queue, by the retention that its channel has now.
 func (q *Queues) expire(ctx context.Context, n Name) (int64, error) {
 	k := q.key(n)
-	reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, q.argv(k, q.service(), 0)...)
+	reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, append(q.argv(k, q.service(), 1), q.deadBounds(Limits{}))...)
 	if err != nil {
 		return 0, err
 	}
 	f := reply.Fields()
 	dropped := f.Int()
 	q.dropped(ctx, n, dropped, 0)
-	return dropped, f.Err()
+	dead := f.Int()
+	q.deadDropped(ctx, n, dead)
+	return dropped + dead, f.Err()
 }
 
 // service is the caller for what the service does by itself: what holds on a channel is read

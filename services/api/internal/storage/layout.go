@@ -96,6 +96,9 @@ func (q Queue) Meta() string { return q.Stream + ":meta" }
 // Seen is the hash of the digests of messages taken lately.
 func (q Queue) Seen() string { return q.Stream + ":seen" }
 
+// SeenBefore is the generation of digests before.
+func (q Queue) SeenBefore() string { return q.Stream + ":seen_before" }
+
 // Dead is the stream of dead letters.
 func (q Queue) Dead() string { return q.Stream + ":dead" }
 
@@ -104,6 +107,9 @@ func (q Queue) Activity() string { return q.Stream + ":activity" }
 
 // States is the stream of what a phone reported of this queue's messages.
 func (q Queue) States() string { return q.Stream + ":states" }
+
+// Webhook is the hash of how the queue's webhook is: its lease, its last deliveries.
+func (q Queue) Webhook() string { return q.Stream + ":webhook" }
 
 // Keys that a partition has once, for all its channels.
 
@@ -122,11 +128,17 @@ func (p Partition) Depth() string { return p.Start + "depth" }
 // Dead is the index of queues that have dead letters, by how many.
 func (p Partition) Dead() string { return p.Start + "dead" }
 
+// DeadDue is the index of queues that have dead letters, by when the first is over its age.
+func (p Partition) DeadDue() string { return p.Start + "dead_due" }
+
 // Totals is the hash of messages, bytes and dead letters in all the partition's queues.
 func (p Partition) Totals() string { return p.Start + "totals" }
 
 // LastSeen is the sorted set of channels by when a client was last seen there.
 func (p Partition) LastSeen() string { return p.Start + "last_seen" }
+
+// Webhooks is the sorted set of queues with a webhook, by when an operator changed it last.
+func (p Partition) Webhooks() string { return p.Start + "webhooks" }
 
 // Wake returns the wake stream of a replica's polls of this partition.
 func (p Partition) Wake(replica string) string { return p.Wakes + replica }
@@ -140,6 +152,9 @@ func (l Layout) Stored() string { return l.prefix + ":layout" }
 
 // Replicas is the hash of the replicas that serve, with how many polls each holds.
 func (l Layout) Replicas() string { return l.prefix + ":replicas" }
+
+// Workers is the hash of the workers of webhooks that live, with how many queues each has.
+func (l Layout) Workers() string { return l.prefix + ":workers" }
 
 // SplitName takes a queue's name in an index apart.
 func SplitName(name string) (channel, kind string) {

@@ -139,6 +139,7 @@ func (r *Runner) send(ctx context.Context, n *node, sha, key string, args []any,
 	all = append(append(all, "evalsha", sha, 1, key), args...)
 	j := jobs.Get().(*job) //nolint:forcetypeassert // of the pool's New
 	j.cmd = redis.NewCmd(context.WithoutCancel(ctx), all...)
+	j.channel, j.size = channelOf(key), sizeOf(all)
 	j.queued, j.err = time.Now(), nil
 	if err := n.do(j, durable); err != nil {
 		return nil, err
@@ -171,9 +172,7 @@ func (r *Runner) drop(n *node) {
 	}
 	r.mu.Unlock()
 	if last {
-		n.entering.Lock()
 		close(n.gone)
-		n.entering.Unlock()
 	}
 }
 

@@ -25,7 +25,9 @@ type Guard struct {
 	Layout   Layout
 	Embedded bool          // Redis is the one inside the process: there is nothing to verify
 	Timeout  time.Duration // of one step in Redis
-	Logger   *slog.Logger
+	// MinReplicas is how many Redis replicas pushes wait for; see RunnerOptions.
+	MinReplicas int
+	Logger      *slog.Logger
 }
 
 // Prepare verifies that Redis can be trusted with messages, loads scripts, and notes
@@ -191,6 +193,7 @@ func (g Guard) verify(ctx context.Context, node *redis.Client) error {
 		return fmt.Errorf("%w: maxmemory-policy of %s is %s, which throws messages away when memory runs short: set it to noeviction (a full Redis then answers pushes with 503, and clients try again)",
 			ErrUnsuitable, addr, policy)
 	}
+	g.warnOfReplicas(ctx, node)
 	if info["aof_enabled"] == "0" {
 		// CONFIG may be forbidden (managed services): then the append-only file is all that can be seen.
 		save, err := node.ConfigGet(ctx, "save").Result()

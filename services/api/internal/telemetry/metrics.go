@@ -27,10 +27,12 @@ type Metrics struct {
 	Confirmed    metric.Int64Counter // queue
 	Expired      metric.Int64Counter // queue
 	DeadLettered metric.Int64Counter // queue
+	DeadDropped  metric.Int64Counter // queue
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
 	Recovered    metric.Int64Counter // queue; confirmed without a delivery that Redis remembers
 	Refused      metric.Int64Counter // method, reason; requests, not messages
+	Guesses      metric.Int64Counter // of, outcome; wrong credentials
 	BytesIn      metric.Int64Counter // queue; bodies as they came
 	BytesOut     metric.Int64Counter // queue; bodies as they went
 
@@ -44,6 +46,9 @@ type Metrics struct {
 	LostTouch metric.Int64Counter     // readers that lost their connection to Redis
 
 	HandedOver metric.Int64Counter // polls answered for another replica to hold them
+
+	WebhookRequests metric.Int64Counter     // outcome
+	WebhookDuration metric.Float64Histogram // outcome
 
 	meter metric.Meter
 }
@@ -78,14 +83,18 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Confirmed, "qst.messages.confirmed", "", "Messages confirmed by an ETag.")
 	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
 	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
+	counter(&m.DeadDropped, "qst.messages.dead.dropped", "", "Dead letters dropped, as they were too many, too large or too old (QST_DEAD_MAX_MESSAGES, QST_DEAD_MAX_BYTES, QST_DEAD_RETENTION).")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
 	counter(&m.Recovered, "qst.messages.recovered", "", "Messages confirmed without a delivery that Redis remembers: it has lost history, and an ETag said what had been processed.")
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")
+	counter(&m.Guesses, "qst.credentials.wrong", "", "Wrong credentials, of channels and of the admin API: compared, turned away because there were too many, or given up by their clients.")
 	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
 	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
 	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis; a replica has one, and in a Cluster one for each partition.")
 	counter(&m.HandedOver, "qst.polls.handed_over", "", "Polls answered early, empty, for their clients to go to a replica that joined.")
+	counter(&m.WebhookRequests, "qst.webhook.requests", "", "Requests of webhooks: taken (2xx), again (may pass), refused (this batch), stopped (until an operator resumes the webhook), no_answer.")
+	histogram(&m.WebhookDuration, "qst.webhook.duration", "Time from the beginning of a webhook's request to the end of its answer.", fast)
 	histogram(&m.Request, "qst.request.duration", "Time to serve a push or a pull, without the time that a poll was held.", fast)
 	histogram(&m.Held, "qst.poll.held.duration", "Time that a poll was held.", hold)
 	histogram(&m.Wake, "qst.poll.wake.duration", "Time from a push to the reading of its message for the poll that waited for it.", fast)
@@ -121,6 +130,7 @@ type Totals struct {
 	Dead            int64         // dead letters
 	OldestAge       time.Duration // 0: no queue holds a message
 	Channels        int64
+	Webhooks        int64 // queues with one
 	Active          []Active
 	Top             []TopQueue
 }
@@ -141,12 +151,19 @@ type TopQueue struct {
 // Pool is how the connections to Redis are.
 type Pool struct{ Open, Idle, Waited, TimedOut int64 }
 
+// InFlight is what the requests under way take of the replica.
+type InFlight struct {
+	Bytes, Max int64
+	AtLimit    int // channels that have as many under way as they may
+}
+
 // Sources are what is looked up when the metrics are read.
 type Sources struct {
 	Serving   func() bool // requests are let in
 	Polls     func() int
 	PollsMost int // that this replica holds
 	Pool      func() Pool
+	InFlight  func() InFlight
 	Totals    func(context.Context) (Totals, error)
 }
 
@@ -175,10 +192,14 @@ func (m *Metrics) Observe(from Sources) error {
 	idle := gauge("qst.redis.connections.idle", "", "Of these, those that nobody uses.")
 	waited := sum("qst.redis.connections.waits", "Times that a request waited for a connection.")
 	timedOut := sum("qst.redis.connections.timeouts", "Times that a request waited in vain.")
+	inFlight := gauge("qst.in_flight.size", "By", "Memory that requests under way take, as the service reckons it.")
+	inFlightMax := gauge("qst.in_flight.limit", "By", "Memory that they may take (QST_MAX_IN_FLIGHT).")
+	atLimit := gauge("qst.channels.at_limit", "", "Channels that have as many requests under way on this replica as they may (QST_CHANNEL_MAX_REQUESTS).")
 	messages := gauge("qst.queues.messages", "", "Messages in all queues of all channels. The same from every replica: take the max.")
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
 	dead := gauge("qst.queues.dead_letters", "", "Dead letters in all queues. The same from every replica: take the max.")
 	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
+	webhooks := gauge("qst.webhooks", "", "Queues that have a webhook. The same from every replica: take the max.")
 	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
 	active := gauge("qst.channels.active", "", "Channels that a client has pushed into or pulled from within a time; some seconds late. The same from every replica: take the max.")
 	topMessages := gauge("qst.queue.messages", "", "Messages in each of the deepest queues (QST_METRICS_TOP_QUEUES).")
@@ -191,6 +212,10 @@ func (m *Metrics) Observe(from Sources) error {
 		o.ObserveInt64(idle, p.Idle)
 		o.ObserveInt64(waited, p.Waited)
 		o.ObserveInt64(timedOut, p.TimedOut)
+		f := from.InFlight()
+		o.ObserveInt64(inFlight, f.Bytes)
+		o.ObserveInt64(inFlightMax, f.Max)
+		o.ObserveInt64(atLimit, int64(f.AtLimit))
 		t, err := from.Totals(ctx)
 		o.ObserveInt64(ready, number(err == nil && from.Serving()))
 		if err != nil {
@@ -201,6 +226,7 @@ func (m *Metrics) Observe(from Sources) error {
 		o.ObserveInt64(dead, t.Dead)
 		o.ObserveFloat64(oldest, t.OldestAge.Seconds())
 		o.ObserveInt64(channels, t.Channels)
+		o.ObserveInt64(webhooks, t.Webhooks)
 		for _, h := range t.Active {
 			o.ObserveInt64(active, h.Channels, metric.WithAttributes(attribute.String("within", within(h.Within))))
 		}
@@ -214,7 +240,35 @@ func (m *Metrics) Observe(from Sources) error {
 			}
 		}
 		return nil
-	}, ready, held, most, open, idle, waited, timedOut, messages, size, dead, oldest, channels, active, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, inFlight, inFlightMax, atLimit, messages, size, dead, oldest, channels, webhooks, active, topMessages, topOldest)
+	return errors.Join(append(errs, err)...)
+}
+
+// WebhookFigures are those of a worker of webhooks.
+type WebhookFigures struct{ Queues, Failing, Stopped, InFlight, HostsLeft int }
+
+// ObserveWebhooks reports a worker's figures when the metrics are read.
+func (m *Metrics) ObserveWebhooks(figures func() WebhookFigures) error {
+	var errs []error
+	gauge := func(name, description string) metric.Int64ObservableGauge {
+		g, err := m.meter.Int64ObservableGauge(name, metric.WithDescription(description))
+		errs = append(errs, err)
+		return g
+	}
+	queues := gauge("qst.webhook.queues", "Queues whose webhooks this worker has.")
+	failing := gauge("qst.webhook.queues.failing", "Of these, those whose last request failed; it is made again.")
+	stopped := gauge("qst.webhook.queues.stopped", "Of these, those that were answered 401, 403 or 410: nothing is sent until an operator resumes the webhook.")
+	inFlight := gauge("qst.webhook.requests.in_flight", "Requests of webhooks that are under way.")
+	hosts := gauge("qst.webhook.hosts.dead", "Hosts that fail, and get one request now and then.")
+	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		f := figures()
+		o.ObserveInt64(queues, int64(f.Queues))
+		o.ObserveInt64(failing, int64(f.Failing))
+		o.ObserveInt64(stopped, int64(f.Stopped))
+		o.ObserveInt64(inFlight, int64(f.InFlight))
+		o.ObserveInt64(hosts, int64(f.HostsLeft))
+		return nil
+	}, queues, failing, stopped, inFlight, hosts)
 	return errors.Join(append(errs, err)...)
 }
 

@@ -1,13 +1,13 @@
--- Takes every message out of a queue, if it holds as many as the operator saw. What was taken
+-- Takes every message out of a queue, if it holds as many as the operator saw, and its dead letters. What was taken
 -- before is forgotten: who sends it again after a purge means it.
 --
 -- ARGV[8] -> how many messages it is to hold
 --
--- Returns {1: purged, 0: it holds another number; how many it held}
+-- Returns {1: purged, 0: it holds another number; how many it held; dead letters}
 local q = load()
 local messages, bytes = q.messages, q.tail - q.head
 if q.epoch ~= '' then measure(q) end
-if q.messages ~= tonumber(ARGV[8]) then return {0, q.messages} end
+if q.messages ~= tonumber(ARGV[8]) then return {0, q.messages, 0} end
 local purged = q.messages
 if purged > 0 then
   acknowledge(q, '+')
@@ -18,5 +18,8 @@ if purged > 0 then
   account(q, messages, bytes)
   save(q)
 end
-call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before')
-return {1, purged}
+local dead = call('XLEN', STREAM .. ':dead')
+call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before', STREAM .. ':dead')
+call('ZREM', PARTITION .. 'dead_due', NAME)
+count_dead()
+return {1, purged, dead}

@@ -17,13 +17,12 @@ local function take(read, entries)
   return bytes
 end
 
--- bury moves an entry to the dead letters.
-local function bury(q, id, deliveries)
+-- bury moves an entry to the dead letters, with fields and their values that say more of it.
+local function bury(q, id, deliveries, bounds, ...)
   local entry = call('XRANGE', STREAM, id, id)[1]
   set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
   if not entry then return end -- somebody took it out by hand
-  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2])
-  count_dead()
+  add_dead(id, deliveries, entry[2][2], bounds, (now()), ...)
   set(q, 'messages', q.messages - call('XDEL', STREAM, id))
 end
 
@@ -45,7 +44,7 @@ local function redeliver(q, read, max, max_deliveries)
       local spent = max_deliveries > 0 and deliveries >= max_deliveries
       stop = spent and q.alone ~= id or spent and #ids > 0
       if spent and not stop then
-        bury(q, id, p[4])
+        bury(q, id, p[4], dead_bounds(ARGV[10]))
         dead = dead + 1
       elseif not spent or #ids == 0 then
         ids[#ids + 1] = id
