@@ -56,6 +56,11 @@ bench: bin/api ## side by side with Nchan, webdis and bare scripts; micro-benchm
 lint: ## formatting, vet, golangci-lint, shellcheck, actionlint, known vulnerabilities
 	@.ci/lint $(MODULES)
 
+.PHONY: java
+java: ## test the program in Java of docs/applications (installs a JDK)
+	@.ci/install java
+	QST_TEST_JAVA=yes go test -run 'TestApplications.*/Receive.java' ./pkg/cmd/qst
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@.ci/fuzz $(FUZZTIME) $(MODULES)
