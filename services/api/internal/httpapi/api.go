@@ -82,6 +82,11 @@ func New(opts Options) *API {
 			opts.Metrics.Refused.Add(context.Background(), 0, refusal(method, reason))
 		}
 	}
+	for _, of := range []string{guessOfChannel, guessOfAdmin} {
+		for _, attributes := range guesses(of) {
+			opts.Metrics.Guesses.Add(context.Background(), 0, attributes)
+		}
+	}
 	return &API{opts: opts, log: opts.Logger, places: newPlaces(opts.Bounds), rates: newRates(opts.Limits.MaxMessages), lines: newLines(opts.LogRefused)}
 }
 

@@ -54,12 +54,17 @@ func GuessReporter(m *telemetry.Metrics, log *slog.Logger, perSecond int) func(a
 	return guessReporter(guessOfChannel, m, log, perSecond)
 }
 
-func guessReporter(of string, m *telemetry.Metrics, log *slog.Logger, perSecond int) func(access.Guess, string) {
+// guesses are the attributes of wrong credentials, by what became of them.
+func guesses(of string) map[string]metric.MeasurementOption {
 	counted := make(map[string]metric.MeasurementOption)
 	for _, outcome := range []string{access.GuessWrong, access.GuessTurnedAway, access.GuessGivenUp} {
 		counted[outcome] = metric.WithAttributeSet(attribute.NewSet(attribute.String("of", of), attribute.String("outcome", outcome)))
-		m.Guesses.Add(context.Background(), 0, counted[outcome])
 	}
+	return counted
+}
+
+func guessReporter(of string, m *telemetry.Metrics, log *slog.Logger, perSecond int) func(access.Guess, string) {
+	counted := guesses(of)
 	l := newLines(perSecond)
 	return func(g access.Guess, outcome string) {
 		m.Guesses.Add(context.Background(), 1, counted[outcome])
