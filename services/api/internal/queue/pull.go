@@ -84,14 +84,16 @@ func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Deliver
 		return d, err
 	}
 	q.waiters.hold(p)
-	// The queue was empty, and what was processed has been dealt with.
-	later, err := q.wait(ctx, n, k, c, Request{Max: r.Max, Fence: r.Fence}, p)
+	// Each later look says again what was processed: Redis may have lost the confirmation meanwhile.
+	later, err := q.wait(ctx, n, k, c, r, p)
 	later.Held = p.held()
 	if err != nil {
 		return Delivery{Held: later.Held}, err
 	}
 	later.poll = p.name
-	later.Confirmed, later.ConfirmedTraces = d.Confirmed, d.ConfirmedTraces
+	if d.Confirmed >= later.Confirmed { // else those that were lost, or those before were none
+		later.Confirmed, later.ConfirmedTraces = d.Confirmed, d.ConfirmedTraces
+	}
 	if len(later.Payloads) > 0 {
 		q.metrics.Wake.Record(ctx, later.waited)
 	}

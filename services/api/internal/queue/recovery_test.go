@@ -3,6 +3,7 @@ package queue
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -237,4 +238,33 @@ func TestRecoveryOfVersion1(t *testing.T) {
 			t.Fatalf("%q, confirmed %d", ids, d.Confirmed)
 		}
 	})
+}
+
+// A poll is held while Redis goes back to a backup from before its confirmation: what the poll
+// confirmed does not come again, though the poll said so before the loss.
+func TestRecoveryWhileAPollIsHeld(t *testing.T) {
+	t.Parallel()
+	s, copied := losses["backup"](t)
+	mustPush(t, s, batch(3, "a", "b", "c"))
+	_, d := mustPull(t, s, Request{})
+	restore := copied()
+	answer := make(chan Delivery, 1)
+	var polls sync.WaitGroup
+	polls.Go(func() {
+		d, err := s.Pull(t.Context(), inbox, Request{Processed: UpTo(d.ETag), Max: 10, Wait: time.Minute})
+		if err != nil {
+			t.Error(err)
+		}
+		answer <- d
+	})
+	defer polls.Wait()
+	waitUntil(t, func() bool {
+		stats, err := s.Stats(t.Context(), inbox.Channel, inbox.Kind)
+		return err == nil && stats[0].Messages == 0 && stats[0].Waiting
+	})
+	restore()
+	mustPush(t, s, batch(1, "new"))
+	if got := <-answer; len(got.Payloads) != 1 || !strings.Contains(got.Payloads[0], `"new"`) || got.Confirmed != 3 {
+		t.Errorf("confirmed %d, got %q", got.Confirmed, got.Payloads)
+	}
 }
