@@ -98,7 +98,7 @@ func (a *activity) write(ctx context.Context) error {
 			args := []any{partition.Start, activityKept.Milliseconds()}
 			for _, k := range queues[:n] {
 				fields := noted[k].fields()
-				args = append(append(args, k.Name, len(fields)/2), fields...)
+				args = append(append(args, k.Name, noted[k].age().Milliseconds(), len(fields)/2), fields...)
 			}
 			if _, err := a.runner.Run(ctx, a.script, partition.LastSeen(), args...); err != nil {
 				return err
@@ -107,6 +107,11 @@ func (a *activity) write(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// age returns how long ago the queue was used last.
+func (u *use) age() time.Duration {
+	return max(0, min(time.Since(u.pushed), time.Since(u.pulled)))
 }
 
 // fields returns the fields of a queue's activity, and their values.

@@ -139,7 +139,7 @@ func (o *Operator) Silent(ctx context.Context, n int) ([]Silence, error) {
 }
 
 // Replicas returns how many polls each replica of the service holds, by the name that it gave
-// itself at its start. Those that hand no polls over (QST_HANDOVER_PERCENT) are not known.
+// itself at its start. Those that hand no polls over (QST_REBALANCE_PERCENT) are not known.
 func (o *Operator) Replicas(ctx context.Context) (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
