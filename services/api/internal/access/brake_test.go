@@ -174,3 +174,55 @@ func TestLocationOf(t *testing.T) {
 		}
 	}
 }
+
+// Who is right every minute is not slowed, however long others guess at its channel.
+func TestBrakeKnowsWhoStaysRight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newCounted()
+		good := Guess{Name: "c", Secret: "right", Address: "192.0.2.1"}
+		if err := b.Try(t.Context(), good, is(true)); err != nil {
+			t.Fatal(err)
+		}
+		const minutes = 150
+		var guessers sync.WaitGroup
+		for i := range 20 {
+			guessers.Go(func() {
+				for range minutes * 60 {
+					_ = b.Try(t.Context(), Guess{Name: "c", Secret: "x", Address: fmt.Sprintf("10.0.0.%d", i)}, is(false)) // wrong
+					time.Sleep(time.Second)
+				}
+			})
+		}
+		for range minutes {
+			time.Sleep(time.Minute)
+			start := time.Now()
+			if err := b.Try(t.Context(), good, is(true)); err != nil || time.Since(start) > 0 {
+				t.Fatalf("after %v: %v", time.Since(start), err)
+			}
+		}
+		guessers.Wait()
+	})
+}
+
+// One address does not take the places of all who wait, however many channels it guesses at.
+func TestBrakeBoundsAnAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newCounted()
+		var guessers sync.WaitGroup
+		for i := range 5000 {
+			guessers.Go(func() {
+				_ = b.Try(t.Context(), Guess{Name: fmt.Sprintf("c%d", i%500), Secret: strconv.Itoa(i), Address: "10.0.0.1"}, is(false)) // wrong, or too many
+			})
+		}
+		synctest.Wait()
+		b.mu.Lock()
+		waiting := b.waiting
+		b.mu.Unlock()
+		if waiting > mostOfAddress {
+			t.Errorf("%d wait", waiting)
+		}
+		guessers.Wait()
+	})
+}

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,6 +13,14 @@ import (
 type DeadLetters struct {
 	MaxMessages, MaxBytes int64
 	Retention             time.Duration
+}
+
+// buries tells a pull how often a message may be delivered, and what bounds dead letters.
+func (q *Queues) buries(l Limits) string {
+	if l.MaxDeliveries == 0 {
+		return "0 0 0 0"
+	}
+	return strconv.Itoa(l.MaxDeliveries) + " " + q.deadBounds(l)
 }
 
 // deadBounds writes the bounds of a queue's dead letters as lua/lib/dead.lua reads them: no more,

@@ -67,20 +67,20 @@ func TestDeadLettersAreBounded(t *testing.T) {
 	if ids, _ = deadIDs(t, s); ids != "10" {
 		t.Errorf("one that is too large: %q", ids)
 	}
-	if n := c.ZCard(t.Context(), s.partition().DeadDue()).Val(); n != 1 {
+	if n := c.ZCard(t.Context(), s.partition().DeadOldest()).Val(); n != 1 {
 		t.Errorf("%d queues in the index", n)
 	}
 	if _, err := s.Purge(t.Context(), inbox, 0); err != nil {
 		t.Fatal(err)
 	}
-	if ids, bytes = deadIDs(t, s); ids != "" || bytes != 0 || c.ZCard(t.Context(), s.partition().DeadDue()).Val() != 0 {
+	if ids, bytes = deadIDs(t, s); ids != "" || bytes != 0 || c.ZCard(t.Context(), s.partition().DeadOldest()).Val() != 0 {
 		t.Errorf("after a purge: %q", ids)
 	}
 	kill(t, s, "11")
 	if _, err := s.Delete(t.Context(), inbox.Channel, ""); err != nil {
 		t.Fatal(err)
 	}
-	if keys := c.Keys(t.Context(), "*c:inbound*").Val(); len(keys) > 0 || c.ZCard(t.Context(), s.partition().DeadDue()).Val() != 0 {
+	if keys := c.Keys(t.Context(), "*c:inbound*").Val(); len(keys) > 0 || c.ZCard(t.Context(), s.partition().DeadOldest()).Val() != 0 {
 		t.Errorf("after the channel: %q", keys)
 	}
 }
@@ -91,7 +91,7 @@ func TestDeadLettersExpire(t *testing.T) {
 	const age = 200 * time.Millisecond
 	s, c := open(t, func(o *Options, l *Limits) { l.MaxDeliveries, o.DeadLetters = 1, DeadLetters{Retention: age} })
 	kill(t, s, "1", "2")
-	index := s.partition().DeadDue()
+	index := s.partition().DeadOldest()
 	if n := c.ZCard(t.Context(), index).Val(); n != 1 {
 		t.Fatalf("%d queues in the index", n)
 	}
@@ -136,5 +136,51 @@ func TestEmptyQueuesDoNotFillRedis(t *testing.T) {
 	}
 	if after := used(); after > before+before/2 {
 		t.Errorf("%d bytes after 2000 messages, %d after 10000", before, after)
+	}
+}
+
+// What is left of dead letters when the last one goes, one by one, is nothing; and of digests that
+// were noted after a purge, nothing that stays for ever.
+func TestNothingStays(t *testing.T) {
+	t.Parallel()
+	s, c := open(t, func(o *Options, l *Limits) { l.MaxDeliveries, l.DedupWindow = 1, time.Hour })
+	kill(t, s, "1", "2")
+	letters, err := s.Dead(t.Context(), inbox, "", 10)
+	if err != nil || len(letters) != 2 {
+		t.Fatalf("%d dead letters, %v", len(letters), err)
+	}
+	if err := s.DeleteDeadLetter(t.Context(), inbox, letters[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Requeue(t.Context(), inbox, letters[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Exists(t.Context(), s.key(inbox).Dead(), s.partition().DeadOldest(), s.partition().Dead()).Val(); n != 0 {
+		t.Errorf("%d keys of dead letters", n)
+	}
+	if _, err := s.Purge(t.Context(), inbox, 1); err != nil {
+		t.Fatal(err)
+	}
+	mustPush(t, s, batch(1, "3"))
+	if left := c.PTTL(t.Context(), s.key(inbox).Seen()).Val(); left <= 0 {
+		t.Errorf("digests expire in %v", left)
+	}
+}
+
+// A Redis that takes no writes still shows operators what it holds.
+func TestOperatorsSeeAFullRedis(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	mustPush(t, s, batch(1, "1"))
+	if err := c.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	mustPull(t, s, Request{})
+	stats, err := s.Stats(t.Context(), inbox.Channel, inbox.Kind)
+	if err != nil || stats[0].Messages != 1 {
+		t.Errorf("got %+v, %v", stats, err)
+	}
+	if _, err := s.Silent(t.Context(), 1); err != nil {
+		t.Error(err)
 	}
 }

@@ -26,7 +26,7 @@ var (
 )
 
 // Operator is what operators ask of queues. None of it takes a message from its clients
-// but Purge, DeleteDeadLetter and Delete.
+// but Purge, DeleteDeadLetter, Delete, and Retain of a shorter time.
 type Operator struct {
 	queues *Queues
 	rdb    redis.UniversalClient
@@ -71,10 +71,7 @@ const statsAtOnce = 500
 
 // StatsOf returns how queues of any channels are, in the order of names.
 func (o *Operator) StatsOf(ctx context.Context, names []Name) ([]Stats, error) {
-	// What this replica has noted and not written down yet is the latest.
-	if err := o.queues.activity.write(ctx); err != nil {
-		return nil, err
-	}
+	o.queues.activity.writeNow(ctx)
 	stats := make([]Stats, 0, len(names))
 	for some := range slices.Chunk(names, statsAtOnce) {
 		s, err := o.stats(ctx, some)
@@ -236,7 +233,6 @@ func (o *Operator) Purge(ctx context.Context, n Name, expected int64) (held int6
 	f := reply.Fields()
 	done := f.Int()
 	held = f.Int()
-	dead := f.Int()
 	if err := f.Err(); err != nil {
 		return 0, err
 	}
@@ -244,7 +240,6 @@ func (o *Operator) Purge(ctx context.Context, n Name, expected int64) (held int6
 		return held, ErrStale
 	}
 	q.metrics.Purged.Add(ctx, held, n.attribute())
-	q.deadDropped(ctx, n, dead)
 	return held, nil
 }
 

@@ -127,7 +127,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
 	const own = 10
-	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, strconv.Itoa(c.Limits.MaxDeliveries)+" "+q.deadBounds(c.Limits))
+	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, q.buries(c.Limits))
 	if p == nil {
 		args = append(args, "", 0, "")
 	} else {

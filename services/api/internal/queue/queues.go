@@ -49,10 +49,9 @@ type Caller struct {
 
 // Options are the settings of [Queues]. All are required but where it is said.
 type Options struct {
-	Layout   storage.Layout
-	Embedded bool // Redis is the one inside the process
-	Cluster  bool // Redis is a Cluster: a replica reads a wake stream for each partition
-	Records  bool // channels have records, and settings of their own
+	Layout  storage.Layout
+	Cluster bool // Redis is a Cluster: a replica reads a wake stream for each partition
+	Records bool // channels have records, and settings of their own
 
 	Retention    time.Duration // of a channel that has none of its own; 0: for ever
 	PullMaxBytes int64         // per answer, canonical form; one message always goes

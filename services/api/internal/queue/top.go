@@ -121,10 +121,7 @@ type Silence struct {
 // Silent returns the channels where no client was seen for longest, at most n. It knows those that
 // were seen within the last 31 days.
 func (o *Operator) Silent(ctx context.Context, n int) ([]Silence, error) {
-	// What this replica has noted and not written down yet is the latest.
-	if err := o.queues.activity.write(ctx); err != nil {
-		return nil, err
-	}
+	o.queues.activity.writeNow(ctx)
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
 	scored, err := o.most(ctx, n, storage.Partition.LastSeen, false)

@@ -39,7 +39,7 @@ type poll struct {
 	ended bool
 }
 
-// takeNews is what a poll has been told since it last looked.
+// news is what a poll has been told since it last looked.
 type news struct {
 	handed     *handoff // messages to answer with
 	wake       bool     // there is something to read
@@ -104,11 +104,14 @@ type waiterOf struct {
 func (w *waiters) end(p *poll) *handoff {
 	w.mu.Lock()
 	delete(w.held, p.name)
-	if w.byQueue[p.queue] == p {
-		delete(w.byQueue, p.queue)
-	}
 	if w.waiter[p.queue].poll == p {
 		delete(w.waiter, p.queue)
+	}
+	if w.byQueue[p.queue] == p {
+		delete(w.byQueue, p.queue)
+		if other := w.waiter[p.queue].poll; other != nil { // p never became the queue's waiter
+			w.byQueue[p.queue] = other
+		}
 	}
 	w.mu.Unlock()
 	p.mu.Lock()

@@ -35,10 +35,10 @@ func (d Delivery) FirstID() string {
 // DeadLetter takes the first message of the queue, which was delivered, out of the queue and to the dead
 // letters, with the status and the text that its receiver refused it with. It returns ErrFenced,
 // or ErrNotFound if another message is the first one.
-func (q *Queues) DeadLetter(ctx context.Context, n Name, fence, id string, status int, text string) error {
+func (q *Queues) DeadLetter(ctx context.Context, n Name, c Caller, fence, id string, status int, text string) error {
 	const own = 5
 	k := q.key(n)
-	args := append(q.argv(k, q.service(), own), id, status, text, q.deadBounds(Limits{}), fence)
+	args := append(q.argv(k, q.service(), own), id, status, text, q.deadBounds(c.Limits), fence)
 	reply, err := q.runner.Run(ctx, q.scripts.deadLetter, k.Stream, args...)
 	if err != nil {
 		return fenced(err)

@@ -184,27 +184,17 @@ func (n *node) send(batch []*job, durable bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), opts.Timeout)
 	defer cancel()
 	pipe := n.client.Pipeline()
-	sent := 0
 	for _, j := range batch {
-		if time.Since(j.queued) > ConnectionWait {
-			j.err = errWaited
-			continue
-		}
 		_ = pipe.Process(ctx, j.cmd) // only queues it
-		sent++
 	}
 	var wait *redis.Cmd
-	if durable && sent > 0 {
+	if durable {
 		// WAIT speaks of the writes of its own connection: of the whole pipeline.
 		wait = pipe.Do(ctx, "wait", opts.MinReplicas, (opts.Timeout / 2).Milliseconds())
 	}
-	if sent > 0 {
-		_, _ = pipe.Exec(ctx) // each command has its own error
-	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
 	for _, j := range batch {
-		if j.err == nil {
-			j.err = j.cmd.Err()
-		}
+		j.err = j.cmd.Err()
 		if j.err == nil && wait != nil {
 			if have, err := wait.Int(); err != nil {
 				j.err = err

@@ -128,8 +128,8 @@ func (p Partition) Depth() string { return p.Start + "depth" }
 // Dead is the index of queues that have dead letters, by how many.
 func (p Partition) Dead() string { return p.Start + "dead" }
 
-// DeadDue is the index of queues that have dead letters, by when the first is over its age.
-func (p Partition) DeadDue() string { return p.Start + "dead_due" }
+// DeadOldest is the index of queues that have dead letters, by when the first one became one.
+func (p Partition) DeadOldest() string { return p.Start + "dead_oldest" }
 
 // Totals is the hash of messages, bytes and dead letters in all the partition's queues.
 func (p Partition) Totals() string { return p.Start + "totals" }

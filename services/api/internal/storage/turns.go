@@ -3,6 +3,7 @@ package storage
 import (
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/fair"
 )
@@ -43,8 +44,22 @@ func (t *turns) withdraw(j *job) bool {
 func (t *turns) take() *job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.dropLate()
 	j, _ := t.jobs.Take()
 	return j
+}
+
+// dropLate ends the jobs whose turn it is and who have waited for too long. The caller has the lock.
+func (t *turns) dropLate() {
+	for {
+		j, ok := t.jobs.First()
+		if !ok || time.Since(j.queued) <= ConnectionWait {
+			return
+		}
+		t.jobs.Take()
+		j.err = errWaited
+		j.done <- struct{}{} // has room for one
+	}
 }
 
 // takeWithin is take of a job that is no larger than room, and of a channel that has fewer than
@@ -52,6 +67,7 @@ func (t *turns) take() *job {
 func (t *turns) takeWithin(room int, taken map[string]int) *job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.dropLate()
 	if j, ok := t.jobs.First(); !ok || j.size > room || taken[j.channel] >= pipelineOfOne {
 		return nil
 	}

@@ -170,7 +170,7 @@ func (d *delivery) settle(ctx context.Context, id string, got queue.Delivery, a 
 	case v == refused:
 		d.repeat, d.window = 0, 1
 		d.later(d.last(a)...)
-		err := d.w.opts.Queues.DeadLetter(ctx, d.name, d.lease.fence, got.FirstID(), a.status, a.text())
+		err := d.w.opts.Queues.DeadLetter(ctx, d.name, d.caller, d.lease.fence, got.FirstID(), a.status, a.text())
 		if errors.Is(err, queue.ErrNotFound) {
 			return nil // an operator or the retention was faster
 		}

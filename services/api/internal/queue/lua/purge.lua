@@ -3,11 +3,11 @@
 --
 -- ARGV[8] -> how many messages it is to hold
 --
--- Returns {1: purged, 0: it holds another number; how many it held; dead letters}
+-- Returns {1: purged, 0: it holds another number; how many it held}
 local q = load()
 local messages, bytes = q.messages, q.tail - q.head
 if q.epoch ~= '' then measure(q) end
-if q.messages ~= tonumber(ARGV[8]) then return {0, q.messages, 0} end
+if q.messages ~= tonumber(ARGV[8]) then return {0, q.messages} end
 local purged = q.messages
 if purged > 0 then
   acknowledge(q, '+')
@@ -16,10 +16,9 @@ if purged > 0 then
   set(q, 'pending', 0)
   begin_at(q)
   account(q, messages, bytes)
-  save(q)
 end
-local dead = call('XLEN', STREAM .. ':dead')
-call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before', STREAM .. ':dead')
-call('ZREM', PARTITION .. 'dead_due', NAME)
+call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before', DEAD)
+set(q, 'rotate_at', 0) -- the next generation of digests is given an end of its own
 count_dead()
-return {1, purged, dead}
+if q.epoch ~= '' then save(q) end
+return {1, purged}

@@ -5,7 +5,6 @@
 -- of the message in the log of all dead letters' bytes. So the last one's end less the first one's
 -- place is what they take, or somewhat more where some were taken out of the middle.
 --
--- qst:{tag}:dead_due   sorted set  queues that have dead letters -> when the first is over its age, ms, or earlier
 
 local DEAD = STREAM .. ':dead'
 local DEAD_BOUNDS -- as dead_bounds reads them; who buries sets it
@@ -27,7 +26,11 @@ end
 -- count_dead has the partition's index and total follow the number of the queue's dead letters.
 -- It counts them anew, so that neither drifts.
 local function count_dead()
-  local known, dead = tonumber(call('ZSCORE', PARTITION .. 'dead', NAME) or 0), call('XLEN', STREAM .. ':dead')
+  local known, dead = tonumber(call('ZSCORE', PARTITION .. 'dead', NAME) or 0), call('XLEN', DEAD)
+  if dead == 0 then
+    call('UNLINK', DEAD)
+    call('ZREM', PARTITION .. 'dead_oldest', NAME)
+  end
   if dead == known then return end
   if dead == 0 then call('ZREM', PARTITION .. 'dead', NAME) else call('ZADD', PARTITION .. 'dead', dead, NAME) end
   call('HINCRBY', PARTITION .. 'totals', 'dead', dead - known)
@@ -46,12 +49,7 @@ local function trim_dead(bounds, at)
     local bytes = last and (tonumber(dead_field(last, 'at')) or 0) + #dead_field(last, 'message') - (tonumber(dead_field(first, 'at')) or 0)
   until not first or bounds.bytes == 0 or bytes <= bounds.bytes or first[1] == last[1]
   dead_dropped = dead_dropped + left - call('XLEN', DEAD)
-  if not first then
-    call('UNLINK', DEAD)
-    call('ZREM', PARTITION .. 'dead_due', NAME)
-  else
-    call('ZADD', PARTITION .. 'dead_due', bounds.age > 0 and ms(first[1]) + bounds.age or 'inf', NAME)
-  end
+  if first then call('ZADD', PARTITION .. 'dead_oldest', ms(first[1]), NAME) end
   count_dead()
 end
 
