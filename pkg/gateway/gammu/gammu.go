@@ -45,8 +45,7 @@ type Gateway struct {
 	daemon   daemon
 	drop     string // where Received puts messages
 	log      *slog.Logger
-
-	left map[string]bool // files that are none of ours, or can't be read
+	files    gateway.Files
 }
 
 // New reads SMSD's configuration. state is the bridge's directory.
@@ -64,7 +63,7 @@ func New(s Settings, state string, log *slog.Logger) (*Gateway, error) {
 	if s.OutboxMax < 1 || s.Poll.Duration < 0 || s.Receive != "inbox" && s.Receive != "run-on-receive" {
 		return nil, fmt.Errorf("%w: [gammu] outbox-max = %d, poll = %q, receive = %q", gateway.ErrSettings, s.OutboxMax, s.Poll, s.Receive)
 	}
-	g := &Gateway{settings: s, drop: filepath.Join(state, "received"), log: log, left: map[string]bool{}}
+	g := &Gateway{settings: s, drop: filepath.Join(state, "received"), log: log, files: gateway.NewFiles(log)}
 	var err error
 	if g.daemon, err = readSmsdrc(s.Smsdrc); err != nil {
 		return nil, err
@@ -159,48 +158,13 @@ func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
 
 // results reports the texts that SMSD has moved to a folder.
 func (g *Gateway) results(b *gateway.Bridge, dir string, event gateway.Event) error {
-	return g.each(dir, func(path string, info fs.FileInfo) error {
+	return g.files.Each(dir, func(path string, info fs.FileInfo) error {
 		key := keyIn(info.Name())
 		if key == "" {
-			g.left[path] = true
+			g.files.Leave(path)
 			return nil
 		}
 		event.At = info.ModTime()
-		err := b.Report(key, event)
-		if errors.Is(err, gateway.ErrNotKnown) {
-			g.log.Warn("a text that this bridge does not know: its file is left alone", "file", path)
-			g.left[path] = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return os.Remove(path)
+		return g.files.Report(b, path, key, event)
 	})
-}
-
-// each calls f with each file in a folder that is not known to be none of ours, in the order of
-// their names.
-func (g *Gateway) each(dir string, f func(path string, info fs.FileInfo) error) error {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		path := filepath.Join(dir, file.Name())
-		if strings.HasPrefix(file.Name(), ".") || file.IsDir() || g.left[path] {
-			continue
-		}
-		info, err := file.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(path, info); err != nil {
-			return err
-		}
-	}
-	return nil
 }

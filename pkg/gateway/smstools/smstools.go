@@ -41,8 +41,7 @@ type Gateway struct {
 	settings Settings
 	daemon   daemon
 	log      *slog.Logger
-
-	left map[string]bool // files that are none of ours, or can't be read
+	files    gateway.Files
 }
 
 // New reads smsd's configuration.
@@ -61,7 +60,7 @@ func New(s Settings, log *slog.Logger) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{settings: s, daemon: d, log: log, left: map[string]bool{}}, nil
+	return &Gateway{settings: s, daemon: d, log: log, files: gateway.NewFiles(log)}, nil
 }
 
 // fileName returns the name of a text's file. The key is what tells it from others.
@@ -140,12 +139,12 @@ func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
 	defer tick.Stop()
 	for {
 		err := errors.Join(
-			g.each(g.daemon.sent, func(path string, info fs.FileInfo) error { return g.sent(b, path, info) }),
-			g.each(g.daemon.failed, func(path string, info fs.FileInfo) error { return g.failed(b, path, info) }),
-			g.each(g.daemon.incoming, func(path string, info fs.FileInfo) error { return g.received(b, path, info) }),
+			g.files.Each(g.daemon.sent, func(path string, info fs.FileInfo) error { return g.sent(b, path, info) }),
+			g.files.Each(g.daemon.failed, func(path string, info fs.FileInfo) error { return g.failed(b, path, info) }),
+			g.files.Each(g.daemon.incoming, func(path string, info fs.FileInfo) error { return g.received(b, path, info) }),
 		)
 		if err == nil && g.daemon.reports != "" {
-			err = g.each(g.daemon.reports, func(path string, info fs.FileInfo) error { return g.received(b, path, info) })
+			err = g.files.Each(g.daemon.reports, func(path string, info fs.FileInfo) error { return g.received(b, path, info) })
 		}
 		switch {
 		case errors.Is(err, gateway.ErrFull):
@@ -165,7 +164,7 @@ func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
 func (g *Gateway) sent(b *gateway.Bridge, path string, info fs.FileInfo) error {
 	key := keyIn(info.Name())
 	if key == "" {
-		g.left[path] = true
+		g.files.Leave(path)
 		return nil
 	}
 	f, err := readMessage(path)
@@ -177,59 +176,19 @@ func (g *Gateway) sent(b *gateway.Bridge, path string, info fs.FileInfo) error {
 			return err
 		}
 	}
-	return g.report(b, path, key, gateway.Event{Status: gateway.Sent, At: info.ModTime(), Last: !g.settings.Delivery})
+	return g.files.Report(b, path, key, gateway.Event{Status: gateway.Sent, At: info.ModTime(), Last: !g.settings.Delivery})
 }
 
 // failed reports a text that smsd has given up.
 func (g *Gateway) failed(b *gateway.Bridge, path string, info fs.FileInfo) error {
 	key := keyIn(info.Name())
 	if key == "" {
-		g.left[path] = true
+		g.files.Leave(path)
 		return nil
 	}
 	f, err := readMessage(path)
 	if err != nil {
 		return err
 	}
-	return g.report(b, path, key, gateway.Event{Status: gateway.Failed, Code: f.header("Fail_reason"), At: info.ModTime(), Last: true})
-}
-
-// report tells of a text, and deletes its file.
-func (g *Gateway) report(b *gateway.Bridge, path, key string, e gateway.Event) error {
-	err := b.Report(key, e)
-	if errors.Is(err, gateway.ErrNotKnown) {
-		g.log.Warn("a text that this bridge does not know: its file is left alone", "file", path)
-		g.left[path] = true
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Remove(path)
-}
-
-// each calls f with each file in a folder that is not known to be none of ours, in the order
-// of their names.
-func (g *Gateway) each(dir string, f func(path string, info fs.FileInfo) error) error {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		path := filepath.Join(dir, file.Name())
-		if strings.HasPrefix(file.Name(), ".") || file.IsDir() || g.left[path] {
-			continue
-		}
-		info, err := file.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(path, info); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.files.Report(b, path, key, gateway.Event{Status: gateway.Failed, Code: f.header("Fail_reason"), At: info.ModTime(), Last: true})
 }

@@ -23,6 +23,7 @@ const (
 	longestWait   = 5 * time.Second // for a turn
 	mostWaiting   = 1000            // for a turn, of all
 	mostOfOne     = 32              // of them, from one address at one channel
+	mostOfAddress = 4 * mostOfOne   // of them, from one address
 	bucketsKept   = 50_000
 	latelyKept    = 200_000
 	latelyFor     = time.Hour
@@ -39,7 +40,7 @@ const (
 // Brake slows guessing. A credential waits for its turn, at its channel and at its address,
 // before it is compared with anything: so an answer that comes quickly says nothing of it,
 // nor does one that does not come. A right one gives its turn back at once, and goes without
-// one for an hour. So clients that are right wait for nobody but for those who guess at the same
+// one for an hour after that. So clients that are right wait for nobody but for those who guess at the same
 // channel or from the same address, each of whom has no more turns than they have.
 //
 // A wrong one is answered after a whole number of 50 ms: how long the comparison took, and
@@ -50,7 +51,7 @@ type Brake struct {
 
 	mu         sync.Mutex
 	waiting    int
-	lately     *simplelru.LRU[[sha256.Size]byte, time.Time] // who was right, and when first
+	lately     *simplelru.LRU[[sha256.Size]byte, time.Time] // who was right, and when last
 	byName     *simplelru.LRU[string, *bucket]
 	byLocation *simplelru.LRU[string, *bucket]
 }
@@ -113,7 +114,7 @@ func (b *Brake) Try(ctx context.Context, g Guess, right func() (bool, error)) er
 			b.giveBack(b.byLocation, location)
 			b.giveBack(b.byName, g.Name)
 		}
-		if ok && !known {
+		if ok {
 			b.mu.Lock()
 			b.lately.Add(id, start)
 			b.mu.Unlock()
@@ -201,7 +202,7 @@ func (b *Brake) wait(ctx context.Context, of *simplelru.LRU[string, *bucket], na
 		b.mu.Unlock()
 		return nil
 	}
-	if b.waiting >= mostWaiting || k.queue.LenOf(flow) >= mostOfOne {
+	if b.waiting >= mostWaiting || k.queue.LenOf(flow) >= mostOfOne || of == b.byLocation && k.queue.Len() >= mostOfAddress {
 		b.mu.Unlock()
 		return ErrTooManyBad
 	}

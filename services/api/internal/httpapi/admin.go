@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -97,9 +96,6 @@ const adminMaxBytes = 64 << 10
 // read decodes a request's JSON into v, on top of what v holds. What v doesn't
 // have is a problem: a typo must not pass for a setting.
 func (a *API) read(c echo.Context, v any) error {
-	rc := http.NewResponseController(c.Response())
-	_ = rc.SetReadDeadline(time.Now().Add(a.opts.RequestTimeout)) // only a test's recorder can't
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, adminMaxBytes))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)

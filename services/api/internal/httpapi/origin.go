@@ -12,7 +12,7 @@ var errOtherOrigin = problem{
 	detail: "a page of another origin may not use the service",
 }
 
-// shield wraps the public listener's protocol: no browser is to take an answer for something else
+// shield wraps both listeners: no browser is to take an answer for something else
 // than it says, and no page of another origin is to use the credentials that a browser has for
 // this one. Programs that are no browser send none of these headers.
 func (a *API) shield(next echo.HandlerFunc) echo.HandlerFunc {

@@ -56,7 +56,7 @@ func (a *API) body(c echo.Context) ([]byte, error) {
 	}
 	size := int64(unpackedSize(wire))
 	var body []byte
-	err = a.compute(r.Context(), ev.channel, int(max(int64(len(wire)), min(size, most))), func() error {
+	err = a.compute(r.Context(), ev.channel, int(min(most, deflateMost*int64(len(wire)))), func() error {
 		gz, err := gzip.NewReader(bytes.NewReader(wire))
 		if err != nil {
 			return err
@@ -66,6 +66,10 @@ func (a *API) body(c echo.Context) ([]byte, error) {
 	})
 	return body, received(err, errBodyBroken, tooLarge)
 }
+
+// deflateMost is how many bytes a compressed byte can have in it (RFC 1951). How many it says that it
+// has is its sender's word.
+const deflateMost = 1032
 
 // received says what an error of reading a body means: failed, unless it is told by itself.
 func received(err, failed, tooLarge error) error {

@@ -66,7 +66,7 @@ func (a *API) version1(c echo.Context) error {
 	user, _, _ := r.BasicAuth()
 	p := phone{channel: account + "." + user}
 	if user == "" || !access.ChannelName.MatchString(p.channel) {
-		return access.ErrUnknown // without a user there is no channel
+		return access.ErrMissing // without a user, and with one that no channel has, there is nothing to look up
 	}
 	ev.channel = p.channel
 	if a.phase.Load() == starting {

@@ -50,7 +50,6 @@ type Caller struct {
 // Options are the settings of [Queues]. All are required but where it is said.
 type Options struct {
 	Layout   storage.Layout
-	Embedded bool // Redis is the one inside the process
 	Cluster  bool // Redis is a Cluster: a replica reads a wake stream for each partition
 	Records  bool // channels have records, and settings of their own
 
