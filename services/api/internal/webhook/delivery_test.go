@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -226,6 +227,22 @@ func TestAnswerThatIsNotWhole(t *testing.T) {
 	}
 }
 
+// A worker that is gone is not shown as one that has a queue.
+func TestDeadWorkerIsNotShown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "http://127.0.0.1:9/")
+	b.take()
+	for _, want := range []string{b.name, ""} {
+		if states, err := b.opts.States.Shown(t.Context(), inbound); err != nil || states[0].Worker != want {
+			t.Errorf("%+v, %v; want the worker %q", states, err, want)
+		}
+		b.redis.Del(t.Context(), b.opts.Layout.Workers()) // as it expires when nobody is heard
+	}
+	if states, err := b.opts.States.States(t.Context(), inbound); err != nil || states[0].Worker != b.name {
+		t.Errorf("its lease is %+v, %v", states, err)
+	}
+}
+
 // A change is seen whatever Redis's clock said of it.
 func TestChangesWhileClockStepsBack(t *testing.T) {
 	t.Parallel()
@@ -263,6 +280,8 @@ func TestDrainingWorkerKeepsItsLease(t *testing.T) {
 		close(entered)
 		<-release
 	}))
+	letGo := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(letGo)
 	b.push("1")
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
@@ -283,7 +302,7 @@ func TestDrainingWorkerKeepsItsLease(t *testing.T) {
 	if holder := b.state()[fieldWorker]; holder != b.name {
 		t.Errorf("the queue is %q's while a request is under way", holder)
 	}
-	close(release)
+	letGo()
 	<-ended
 	if heard() != "" || b.state()[fieldWorker] != "" {
 		t.Errorf("it has ended, and %q has the queue; it is heard: %q", b.state()[fieldWorker], heard())
