@@ -145,7 +145,7 @@ func TestModeBecomesWake(t *testing.T) {
 	})
 	b = newBench(t, url)
 	b.push("1")
-	b.deliveryOf(t.Context())
+	b.start()
 	b.eventually("what was taken is confirmed", func() bool {
 		holds, err := b.opts.Operator.Holds(t.Context(), inbound)
 		return err == nil && holds.Messages == 0
@@ -171,6 +171,7 @@ func TestHostIsNotLeftAloneForLong(t *testing.T) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})
 			b := newBench(t, url)
+			b.opts.RetryAfterMax = time.Hour
 			b.set(url, mode)
 			b.push("1")
 			d := b.take()
@@ -186,6 +187,8 @@ func TestHostIsNotLeftAloneForLong(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.poke()
+			late := time.AfterFunc(30*time.Second, d.cancel)
+			defer late.Stop()
 			if err := d.step(t.Context()); err != nil {
 				t.Fatal(err)
 			}

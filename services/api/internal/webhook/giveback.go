@@ -38,6 +38,7 @@ func (d *delivery) giveBack() {
 				return
 			}
 		}
+		d.w.log.DebugContext(ctx, "a queue can't be given back yet", "channel", d.name.Channel, "queue", d.name.Kind, "error", err)
 		sleep(ctx, jitter(giveBackPause))
 	}
 }

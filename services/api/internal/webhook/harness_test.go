@@ -126,14 +126,13 @@ func (b *bench) take() *delivery {
 	return d
 }
 
-// deliveryOf returns a delivery that runs, and what waits for its end. It is ended by the test's end.
-func (b *bench) deliveryOf(ctx context.Context) (d *delivery, wait func()) {
-	d = newDelivery(ctx, b.Worker, inbound, b.key)
+// start has a delivery run until the test ends.
+func (b *bench) start() {
+	d := newDelivery(context.WithoutCancel(b.t.Context()), b.Worker, inbound, b.key)
 	var running sync.WaitGroup
-	running.Go(func() { d.run(context.WithoutCancel(ctx)) })
+	running.Go(func() { d.run(context.WithoutCancel(b.t.Context())) })
 	b.t.Cleanup(running.Wait)
 	b.t.Cleanup(d.cancel)
-	return d, running.Wait
 }
 
 // state is what Redis holds of the webhook.
