@@ -16,7 +16,6 @@ package gammu
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,39 +82,15 @@ func fileName(t gateway.Text) string {
 func keyIn(name string) string {
 	rest, ok := strings.CutSuffix(name, ".txt")
 	parts := strings.Split(rest, "_")
-	if !ok || len(parts) != 5 || !strings.HasPrefix(name, "OUT") {
+	if !ok || len(parts) != 5 || !strings.HasPrefix(name, "OUT") || !gateway.IsKey(parts[4]) {
 		return ""
 	}
-	if key := parts[4]; len(key) == 32 {
-		if _, err := hex.DecodeString(key); err == nil {
-			return key
-		}
-	}
-	return ""
+	return parts[4]
 }
 
 // Send puts a text into the outbox.
 func (g *Gateway) Send(_ context.Context, t gateway.Text) error {
-	name := fileName(t)
-	if t.Again {
-		for _, dir := range []string{g.daemon.outbox, g.daemon.sent, g.daemon.failed} {
-			_, err := os.Stat(filepath.Join(dir, name))
-			if err == nil {
-				return nil
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	waiting, err := os.ReadDir(g.daemon.outbox)
-	if err != nil {
-		return err
-	}
-	if len(waiting) >= g.settings.OutboxMax {
-		return gateway.ErrBusy
-	}
-	return gateway.WriteFile(filepath.Join(g.daemon.outbox, name), utf16Text(t.Body))
+	return g.files.Put(t, fileName(t), utf16Text(t.Body), g.settings.OutboxMax, []string{g.daemon.outbox}, g.daemon.sent, g.daemon.failed)
 }
 
 // utf16Text is a text as SMSD reads it whatever its locale: UTF-16 with a byte order mark.
@@ -133,27 +108,14 @@ func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
 	if err := os.MkdirAll(g.drop, 0o770); err != nil { //nolint:gosec // SMSD may run as another user of the bridge's group
 		return err
 	}
-	tick := time.NewTicker(g.settings.Poll.Duration)
-	defer tick.Stop()
-	for {
-		err := errors.Join(
+	return g.files.Watch(ctx, g.settings.Poll.Duration, func() error {
+		return errors.Join(
 			g.results(b, g.daemon.sent, gateway.Event{Status: gateway.Sent, Last: true}),
 			g.results(b, g.daemon.failed, gateway.Event{Status: gateway.Failed, Last: true}),
 			g.dropped(b),
 			g.inbox(b),
 		)
-		switch {
-		case errors.Is(err, gateway.ErrFull):
-			g.log.WarnContext(ctx, "received messages stay with the gateway", "error", err)
-		case err != nil:
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 // results reports the texts that SMSD has moved to a folder.

@@ -12,13 +12,10 @@ package smstools
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -72,10 +69,7 @@ func fileName(t gateway.Text) string {
 // keyIn returns the key in a file's name, "" if it is none of ours.
 func keyIn(name string) string {
 	parts := strings.Split(name, "-")
-	if len(parts) != 4 || parts[0] != "qst" || len(parts[3]) != 32 {
-		return ""
-	}
-	if _, err := hex.DecodeString(parts[3]); err != nil {
+	if len(parts) != 4 || parts[0] != "qst" || !gateway.IsKey(parts[3]) {
 		return ""
 	}
 	return parts[3]
@@ -83,32 +77,9 @@ func keyIn(name string) string {
 
 // Send puts a text into the folder outgoing.
 func (g *Gateway) Send(_ context.Context, t gateway.Text) error {
-	name := fileName(t)
 	// In the order in which smsd moves a file, so that one that is being moved is not missed.
-	path := append([]string{g.daemon.outgoing}, g.daemon.queues...)
-	if t.Again {
-		for _, dir := range append(path, g.daemon.sent, g.daemon.failed) {
-			_, err := os.Stat(filepath.Join(dir, name))
-			if err == nil {
-				return nil
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	waiting := 0
-	for _, dir := range path {
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			return err
-		}
-		waiting += len(files)
-	}
-	if waiting >= g.settings.OutgoingMax {
-		return gateway.ErrBusy
-	}
-	return gateway.WriteFile(filepath.Join(g.daemon.outgoing, name), g.file(t))
+	waiting := append([]string{g.daemon.outgoing}, g.daemon.queues...)
+	return g.files.Put(t, fileName(t), g.file(t), g.settings.OutgoingMax, waiting, g.daemon.sent, g.daemon.failed)
 }
 
 // file is a text as smsd reads it.
@@ -135,9 +106,7 @@ func (g *Gateway) file(t gateway.Text) []byte {
 
 // Run looks at the folders until ctx ends.
 func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
-	tick := time.NewTicker(g.settings.Poll.Duration)
-	defer tick.Stop()
-	for {
+	return g.files.Watch(ctx, g.settings.Poll.Duration, func() error {
 		err := errors.Join(
 			g.files.Each(g.daemon.sent, func(path string, info fs.FileInfo) error { return g.sent(b, path, info) }),
 			g.files.Each(g.daemon.failed, func(path string, info fs.FileInfo) error { return g.failed(b, path, info) }),
@@ -146,18 +115,8 @@ func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
 		if err == nil && g.daemon.reports != "" {
 			err = g.files.Each(g.daemon.reports, func(path string, info fs.FileInfo) error { return g.received(b, path, info) })
 		}
-		switch {
-		case errors.Is(err, gateway.ErrFull):
-			g.log.WarnContext(ctx, "received messages stay with the gateway", "error", err)
-		case err != nil:
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
+		return err
+	})
 }
 
 // sent reports a text that the network has taken.

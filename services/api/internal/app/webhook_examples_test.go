@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
@@ -72,6 +73,17 @@ func TestWebhookExamples(t *testing.T) {
 			} {
 				if a := do(t, "POST", url, `[{"id":"forged"}]`, forged...); a.Status != http.StatusUnauthorized {
 					t.Errorf("forged: %d", a.Status)
+				}
+			}
+			// What it can't keep, or not read, it does not take. (One of them cuts the connection then.)
+			now := strconv.FormatInt(time.Now().Unix(), 10)
+			broken := `[{"id":`
+			for what, request := range map[string][]string{
+				"broken":    {broken, "webhook-id: b", "webhook-timestamp: " + now, "webhook-signature: " + signWith(webhookSecret, "b", now, broken)},
+				"too large": {"[" + strings.Repeat(" ", 5<<20) + "]"},
+			} {
+				if a, err := try(t.Context(), http.DefaultClient, "POST", url, request[0], request[1:]...); err == nil && a.Status < 300 {
+					t.Errorf("%s: %d", what, a.Status)
 				}
 			}
 			channel := "e" + strings.ReplaceAll(file, ".", "-")

@@ -80,11 +80,11 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 	if w.listener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
-	certs, err := loadCertificates(cfg, log)
+	certs, err := redisCertificates(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	if w.clients, err = connect(cfg, certs.redis); err != nil {
+	if w.clients, err = connect(cfg, certs); err != nil {
 		return nil, err
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)

@@ -70,13 +70,10 @@ func (d *delivery) deliver(requests context.Context) error {
 		return errLapsed
 	}
 	a := d.send(requests, id, "messages", body, got)
-	if requests.Err() != nil && a.status == 0 {
+	if requests.Err() != nil && !a.whole() {
 		return requests.Err() // it was cut: nothing is known, and it comes again
 	}
-	to, pause = answered, a.retryAfter
-	if a.status == 0 || overloaded(a.status) {
-		to = failing
-	}
+	to, pause = a.outcome(), min(a.retryAfter, d.w.opts.RetryAfterMax)
 	return d.settle(requests, id, got, a)
 }
 
@@ -138,7 +135,7 @@ func (d *delivery) send(ctx context.Context, id, what string, body []byte, got q
 	trace.SpanFromContext(ctx).SetAttributes(attribute.Int("http.response.status_code", a.status))
 	o := noAnswer
 	if a.status > 0 {
-		o = judge(a.status).String()
+		o = a.verdict().String()
 	}
 	w.opts.Metrics.WebhookRequests.Add(ctx, 1, outcomeOf(o))
 	w.opts.Metrics.WebhookDuration.Record(ctx, a.took.Seconds(), outcomeOf(o))
@@ -147,11 +144,7 @@ func (d *delivery) send(ctx context.Context, id, what string, body []byte, got q
 
 // settle does with a batch what its answer says.
 func (d *delivery) settle(ctx context.Context, id string, got queue.Delivery, a reply) error {
-	n := len(got.Payloads)
-	v := again
-	if a.status > 0 {
-		v = judge(a.status)
-	}
+	n, v := len(got.Payloads), a.verdict()
 	if v == taken && d.hook.Replies {
 		if err := d.reply(ctx, id, a); err != nil {
 			v, a = again, reply{status: a.status, err: fmt.Errorf("its replies: %w", err), retryAfter: a.retryAfter}

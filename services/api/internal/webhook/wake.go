@@ -49,17 +49,11 @@ func (d *delivery) wakeUp(requests context.Context) error {
 		return errLapsed
 	}
 	a := d.send(requests, id, "wake", d.wakeBody(holds.Messages), queue.Delivery{})
-	if requests.Err() != nil && a.status == 0 {
+	if requests.Err() != nil && !a.whole() {
 		return requests.Err()
 	}
-	to, pause = answered, a.retryAfter
-	if a.status == 0 || overloaded(a.status) {
-		to = failing
-	}
-	v := again
-	if a.status > 0 {
-		v = judge(a.status)
-	}
+	to, pause = a.outcome(), min(a.retryAfter, d.w.opts.RetryAfterMax)
+	v := a.verdict()
 	switch v {
 	case taken:
 		d.woken++
