@@ -303,7 +303,6 @@ func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	s := serve(t, patience)
 	c := s.dial()
-	_ = c.SetReadBuffer(4 << 10)
 	c.send("/wait")
 	w := s.next().conn.Respond(false)
 	_ = w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
