@@ -200,7 +200,7 @@ func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, d
 		total.Accepted += result.Accepted
 		total.Duplicates += result.Duplicates
 		if err != nil {
-			if refused, ok := errors.AsType[*client.RefusedError](err); ok {
+			if refused, ok := errors.AsType[*client.RejectedError](err); ok {
 				refused.Index += first // in the input
 				return total, refused
 			}
