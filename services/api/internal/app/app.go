@@ -15,6 +15,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
+	"github.com/queuestatetransfer/qst/services/api/internal/park"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
@@ -56,6 +57,7 @@ type App struct {
 
 	public, internal                 http.Server
 	publicListener, internalListener net.Listener
+	lot                              *park.Lot // of the public server's polls; nil: none is parked
 }
 
 // New opens a replica's listeners. It serves once Run is called.
@@ -87,6 +89,12 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
+	}
+	if cfg.ParkPolls {
+		a.lot, err = park.New(a.publicListener.Addr(), idleTimeout)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) { // then polls wait in their handlers
+			return nil, fmt.Errorf("QST_PARK_POLLS: %w", err)
+		}
 	}
 	if a.clients, err = connect(cfg); err != nil {
 		return nil, err
@@ -135,6 +143,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
 		LongPollMax:    cfg.LongPollMax,
+		Lot:            a.lot,
 		RequestTimeout: cfg.RequestTimeout,
 		Build:          build,
 		Tracer:         a.telemetry.Tracer,
@@ -170,8 +179,16 @@ func (a *App) close(ctx context.Context) {
 			_ = l.Close() // closed already where its server was
 		}
 	}
+	if a.lot != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel() // nothing is to be answered any more
+		_ = a.lot.Shutdown(ctx)
+	}
 	if a.runner != nil {
 		a.runner.Close()
+	}
+	if a.queues != nil {
+		a.queues.Close()
 	}
 	a.clients.Close()
 	if a.telemetry != nil {
@@ -210,6 +227,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	serve(&a.internal, a.internalListener)
 	serve(&a.public, a.publicListener)
+	if a.lot != nil {
+		serve(&a.public, a.lot)
+	}
 	defer func() { _ = a.internal.Close() }() // probes only; last, so that they see the drain
 	defer func() { _ = a.public.Close() }()   // after a drain there is nothing left to cut
 
@@ -274,7 +294,11 @@ func (a *App) drain(ctx context.Context) {
 	sleep(ctx, settle)
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
 	defer cancel()
-	if err := a.public.Shutdown(ctx); err != nil {
+	err := a.public.Shutdown(ctx)
+	if a.lot != nil {
+		err = errors.Join(err, a.lot.Shutdown(ctx))
+	}
+	if err != nil {
 		a.log.WarnContext(ctx, "requests were cut after QST_DRAIN_TIMEOUT", "error", err)
 	}
 	a.log.InfoContext(ctx, "drained")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/park"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
@@ -35,6 +36,7 @@ type Options struct {
 	Limits         qst.Limits    // of what is pushed
 	PushMaxBytes   int64         // of a pushed body, after decompression
 	LongPollMax    time.Duration // the longest that a poll is held
+	Lot            *park.Lot     // where polls are parked; nil: none is
 	RequestTimeout time.Duration // to receive a body; to send an answer
 	Build          telemetry.Build
 	Tracer         trace.Tracer
@@ -52,6 +54,8 @@ type API struct {
 	log   *slog.Logger
 	phase atomic.Int32
 	seen  atomic.Uint64 // requests that went well
+
+	recovers echo.MiddlewareFunc // makes an error of a handler's panic
 }
 
 // The phases of a replica's life, in order.
@@ -69,7 +73,14 @@ func New(opts Options) *API {
 			opts.Metrics.Refused.Add(context.Background(), 0, refusal(method, reason))
 		}
 	}
-	return &API{opts: opts, log: opts.Logger}
+	a := &API{opts: opts, log: opts.Logger}
+	a.recovers = middleware.RecoverWithConfig(middleware.RecoverConfig{
+		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
+			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
+			return err
+		},
+	})
+	return a
 }
 
 // Serve lets requests for channels in.
@@ -119,12 +130,7 @@ func (a *API) echo() *echo.Echo {
 		}
 		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
 	}
-	e.Use(a.instrument, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
-		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
-			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
-			return err
-		},
-	}))
+	e.Use(a.instrument, a.limitBodyTime, a.recovers)
 	return e
 }
 

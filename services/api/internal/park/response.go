@@ -11,13 +11,13 @@ import (
 // Response writes the answer to a parked request. It is an [http.ResponseWriter] for answers
 // that say how long they are: one without a Content-Length ends with its connection.
 type Response struct {
-	conn   *Conn
-	header http.Header
-	head   []byte // made, and not written yet: it goes together with the body
-	made   bool
-	left   int64 // bytes of the body that are to come
-	last   bool  // the connection's last one
-	err    error
+	conn    *Conn
+	header  http.Header
+	made    bool
+	pending []byte // the head, and a short body: they are written together, by Finish
+	left    int64  // bytes of the body that are to come
+	last    bool   // the connection's last one
+	err     error
 }
 
 // Respond returns the writer of the answer; last says that the client has asked for the
@@ -29,8 +29,14 @@ func (c *Conn) Respond(last bool) *Response {
 // Header returns the header.
 func (r *Response) Header() http.Header { return r.header }
 
-// SetWriteDeadline bounds how long the client may take to receive the answer.
-func (r *Response) SetWriteDeadline(t time.Time) error { return r.conn.tcp.SetWriteDeadline(t) }
+// SetWriteDeadline bounds how long the client may take to receive the answer. What is still to
+// be written keeps its deadline when that is lifted.
+func (r *Response) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && len(r.pending) > 0 {
+		return nil
+	}
+	return r.conn.tcp.SetWriteDeadline(t)
+}
 
 // WriteHeader makes the status line and the header.
 func (r *Response) WriteHeader(status int) {
@@ -52,9 +58,9 @@ func (r *Response) WriteHeader(status int) {
 	}
 	r.last = r.header.Get("Connection") == "close"
 	r.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	r.head = fmt.Appendf(r.head, "HTTP/1.1 %03d %s\r\n", status, http.StatusText(status))
-	_ = r.header.Write((*appender)(&r.head)) // into memory
-	r.head = append(r.head, "\r\n"...)
+	r.pending = fmt.Appendf(r.pending, "HTTP/1.1 %03d %s\r\n", status, http.StatusText(status))
+	_ = r.header.Write((*appender)(&r.pending)) // into memory
+	r.pending = append(r.pending, "\r\n"...)
 }
 
 // appender appends what is written to it.
@@ -65,8 +71,7 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// together is up to how many bytes of a body are copied behind the head, rather than passed to
-// the kernel beside it.
+// together is up to how many bytes are kept until the answer is finished.
 const together = 4 << 10
 
 // Write writes the body, or a part of it.
@@ -75,27 +80,25 @@ func (r *Response) Write(body []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	var n int64
-	head := int64(len(r.head))
-	if len(body) <= together {
-		var written int
-		written, r.err = r.conn.tcp.Write(append(r.head, body...))
-		n = int64(written)
-	} else {
-		both := net.Buffers{r.head, body}
-		n, r.err = both.WriteTo(r.conn.tcp)
+	r.left -= int64(len(body))
+	if len(r.pending)+len(body) <= together {
+		r.pending = append(r.pending, body...)
+		return len(body), nil
 	}
-	r.head = nil
-	n = max(0, n-head)
-	r.left -= n
-	return int(n), r.err
+	all := net.Buffers{r.pending, body}
+	r.pending = nil
+	if _, r.err = all.WriteTo(r.conn.tcp); r.err != nil {
+		return 0, r.err
+	}
+	return len(body), nil
 }
 
 // Finish ends the answer, and has the connection wait for the client's next request. An answer
 // that is not whole ends with its connection.
 func (r *Response) Finish() {
-	if len(r.head) > 0 {
-		_, _ = r.Write(nil) // the error stays
+	if len(r.pending) > 0 && r.err == nil {
+		_, r.err = r.conn.tcp.Write(r.pending)
+		_ = r.conn.tcp.SetWriteDeadline(time.Time{}) // fails if the connection is closed
 	}
 	switch {
 	case !r.made || r.err != nil || r.left > 0:

@@ -81,7 +81,7 @@ type Queues struct {
 	activity *activity
 	sweeper  *sweeper
 	balancer *rebalancer
-	recheck  chan struct{} // places for polls that look again
+	line     line
 	draining chan struct{}
 	drained  atomic.Bool
 }
@@ -101,7 +101,7 @@ func New(runner *storage.Runner, rdb, waiting redis.UniversalClient, opts Option
 		log:      opts.Logger,
 		replica:  uuid.NewString(),
 		waiters:  newWaiters(opts.MaxPolls),
-		recheck:  make(chan struct{}, recheckAtOnce),
+		line:     line{free: stepsAtOnce},
 		draining: make(chan struct{}),
 	}
 	partitions := opts.Layout.Partitions()
@@ -157,7 +157,16 @@ func (q *Queues) Run(ctx context.Context) {
 func (q *Queues) Drain() {
 	if q.drained.CompareAndSwap(false, true) {
 		close(q.draining)
+		q.waiters.close()
+		q.waiters.drain()
 	}
+}
+
+// Close drains, and waits until every poll has been answered. The runner is closed before, so
+// that none waits for Redis.
+func (q *Queues) Close() {
+	q.Drain()
+	q.waiters.open.Wait()
 }
 
 // Polls returns how many polls this replica holds.
