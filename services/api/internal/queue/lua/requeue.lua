@@ -13,6 +13,7 @@ end
 local messages, bytes = q.messages, q.tail - q.head
 append(q, {payload}, '')
 call('XDEL', STREAM .. ':dead', ARGV[8])
+count_dead()
 release(q, 'wake')
 account(q, messages, bytes)
 expect_expiry(q, retention_now())

@@ -23,6 +23,7 @@ local function bury(q, id, deliveries)
   set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
   if not entry then return end -- somebody took it out by hand
   call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2])
+  count_dead()
   set(q, 'messages', q.messages - call('XDEL', STREAM, id))
 end
 
