@@ -20,6 +20,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/workers"
 )
 
 const (
@@ -38,6 +39,9 @@ const (
 	settle = 500 * time.Millisecond
 	// flushTimeout is how long the last traces and metrics may take to be sent.
 	flushTimeout = 5 * time.Second
+
+	// workersStay is how many goroutines stay for polls, each with some 10 KB of stack.
+	workersStay = 128
 
 	prepareFirst, prepareMost = 100 * time.Millisecond, 5 * time.Second
 )
@@ -58,6 +62,7 @@ type App struct {
 
 	public, internal                 http.Server
 	publicListener, internalListener net.Listener
+	workers                          *workers.Pool
 	lot                              *park.Lot // of the public server's polls; nil: none is parked
 }
 
@@ -66,7 +71,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, workers: workers.New(workersStay)}
 	defer func() {
 		if err != nil {
 			a.close(ctx)
@@ -91,8 +96,13 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
+	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
+	a.public = http.Server{
+		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 	if cfg.ParkPolls {
-		a.lot, err = park.New(a.publicListener.Addr(), idleTimeout)
+		a.lot, err = park.New(a.publicListener.Addr(), &a.public, a.workers)
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) { // then polls wait in their handlers
 			return nil, fmt.Errorf("QST_PARK_POLLS: %w", err)
 		}
@@ -117,6 +127,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,
+		Workers:          a.workers,
 		Metrics:          metrics,
 		Logger:           log,
 	})
@@ -162,11 +173,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
-	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
-	a.public = http.Server{
-		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	a.public.Handler = a.api.Public()
 	a.internal = http.Server{
 		Handler: a.api.Internal(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -193,6 +200,7 @@ func (a *App) close(ctx context.Context) {
 	if a.queues != nil {
 		a.queues.Close()
 	}
+	a.workers.Close()
 	a.clients.Close()
 	if a.telemetry != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)

@@ -80,7 +80,9 @@ func (p *parkedPull) answer(ctx context.Context, d queue.Delivery, err error) {
 	if a.phase.Load() == draining {
 		w.Header().Set("Connection", "close")
 	}
-	c := p.echo.NewContext(r, w)
+	c := p.echo.AcquireContext()
+	defer p.echo.ReleaseContext(c)
+	c.Reset(r, w)
 	ev := &event{counted: true, channel: n.Channel, queue: n.Kind, start: p.start, span: p.span}
 	for _, e := range endpoints {
 		if e.pull == n.Kind {

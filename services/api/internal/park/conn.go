@@ -13,8 +13,10 @@ type Conn struct {
 	gone  func()
 
 	token uint64
-	state state       // lot.mu guards it
-	timer *time.Timer // of a connection that rests or lingers
+	// lot.mu guards these.
+	state state
+	until time.Time   // when a connection that rests or lingers is closed
+	timer *time.Timer // that closes it
 }
 
 // state is a connection's, in the order in which it changes.
@@ -53,7 +55,7 @@ func (c *Conn) next() {
 	default:
 		c.state, c.gone = rests, nil
 		l.free()
-		c.timer = time.AfterFunc(l.idle, c.expire)
+		c.expireIn(l.idle)
 		l.mu.Unlock()
 		c.wait(readable)
 	}
@@ -68,17 +70,35 @@ func (c *Conn) close() {
 		return
 	}
 	c.state, c.gone = lingers, nil
-	c.timer = time.AfterFunc(lingering, c.expire)
+	c.expireIn(lingering)
 	l.mu.Unlock()
 	_ = c.tcp.CloseWrite() // fails if the client has gone: then it is closed below
 	c.wait(closed)
 }
 
-// Abort closes the connection at once: nothing is answered any more.
-func (c *Conn) Abort() { c.expire() }
+// expireIn has a connection closed that rests or lingers for too long. lot.mu is held.
+func (c *Conn) expireIn(d time.Duration) {
+	c.until = time.Now().Add(d)
+	if c.timer == nil {
+		c.timer = time.AfterFunc(d, c.expire)
+	} else {
+		c.timer.Reset(d)
+	}
+}
 
-// expire closes the connection.
 func (c *Conn) expire() {
+	l := c.lot
+	l.mu.Lock()
+	// The timer may have fired while the client sent its next request.
+	late := c.state != held && !time.Now().Before(c.until)
+	l.mu.Unlock()
+	if late {
+		c.Abort()
+	}
+}
+
+// Abort closes the connection at once: nothing is answered any more.
+func (c *Conn) Abort() {
 	l := c.lot
 	l.mu.Lock()
 	live := c.state != over
@@ -94,7 +114,7 @@ func (c *Conn) expire() {
 // wait is watch for a connection of which nothing is lost.
 func (c *Conn) wait(events uint32) {
 	if c.watch(events) != nil {
-		c.expire() // it was closed meanwhile, or the kernel has no room: its client connects anew
+		c.Abort() // it was closed meanwhile, or the kernel has no room: its client connects anew
 	}
 }
 

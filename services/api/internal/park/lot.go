@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/workers"
 )
 
 // lingering is how long a connection stays that is closed after its answer. Were it closed at
@@ -22,6 +24,8 @@ const lingering = 500 * time.Millisecond
 type Lot struct {
 	addr    net.Addr
 	idle    time.Duration
+	server  *http.Server
+	workers *workers.Pool
 	watch   *watch
 	back    chan net.Conn // on the way to the server
 	closing chan struct{}
@@ -36,15 +40,16 @@ type Lot struct {
 }
 
 // New returns the lot of a server that listens at an address, and starts to watch; Shutdown ends
-// that. A connection rests between two requests as long as idle says. The error is
-// [errors.ErrUnsupported] where there is no epoll.
-func New(addr net.Addr, idle time.Duration) (*Lot, error) {
+// that. The server's handler, IdleTimeout and ErrorLog hold for parked connections, too. The
+// workers, which may be nil, serve what comes on them. The error is [errors.ErrUnsupported]
+// where there is no epoll.
+func New(addr net.Addr, server *http.Server, pool *workers.Pool) (*Lot, error) {
 	w, err := newWatch()
 	if err != nil {
 		return nil, err
 	}
 	l := &Lot{
-		addr: addr, idle: idle, watch: w, back: make(chan net.Conn), closing: make(chan struct{}),
+		addr: addr, idle: server.IdleTimeout, server: server, workers: pool, watch: w, back: make(chan net.Conn), closing: make(chan struct{}),
 		conns: make(map[uint64]*Conn), done: make(chan struct{}),
 	}
 	l.running.Go(func() { w.run(l.report) })
@@ -66,6 +71,9 @@ func Fits(r *http.Request) bool {
 // After an error the connection is closed, unless the error is [http.ErrNotSupported]: then it
 // is as it was.
 func (l *Lot) Park(w http.ResponseWriter, gone func()) (*Conn, error) {
+	if served := responseOf(w); served != nil {
+		return served.park(gone)
+	}
 	conn, buffers, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, err
@@ -111,14 +119,17 @@ func (l *Lot) report(token uint64) {
 		gone()
 		return
 	}
-	ended := c.state == lingers
-	l.forget(c)
-	l.mu.Unlock()
-	if ended {
-		_ = c.tcp.Close()
+	if c.state == rests {
+		c.timer.Stop()
+		c.state = held
+		l.busy++
+		l.mu.Unlock()
+		l.workers.Go(c.serve)
 		return
 	}
-	l.giveBack(c)
+	l.forget(c)
+	l.mu.Unlock()
+	_ = c.tcp.Close() // its client has seen the answer
 }
 
 // forget ends the watch over a connection. l.mu is held.

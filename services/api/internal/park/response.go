@@ -8,16 +8,19 @@ import (
 	"time"
 )
 
-// Response writes the answer to a parked request. It is an [http.ResponseWriter] for answers
-// that say how long they are: one without a Content-Length ends with its connection.
+// Response writes the answer to a request on a parked connection. It is an
+// [http.ResponseWriter]; an answer of more than 4 KiB has to say its length, or ends with its
+// connection.
 type Response struct {
-	conn    *Conn
-	header  http.Header
-	made    bool
-	pending []byte // the head, and a short body: they are written together, by Finish
-	left    int64  // bytes of the body that are to come
-	last    bool   // the connection's last one
-	err     error
+	conn   *Conn
+	header http.Header
+	status int    // 0: there is none yet
+	body   []byte // what is written together with the head, by Finish
+	sent   bool   // the head has been
+	left   int64  // bytes of the body that are to come
+	last   bool   // the connection's last one
+	parked bool   // it is another Response that answers
+	err    error
 }
 
 // Respond returns the writer of the answer; last says that the client has asked for the
@@ -32,18 +35,21 @@ func (r *Response) Header() http.Header { return r.header }
 // SetWriteDeadline bounds how long the client may take to receive the answer. What is still to
 // be written keeps its deadline when that is lifted.
 func (r *Response) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() && len(r.pending) > 0 {
+	if t.IsZero() && r.status != 0 && !r.sent {
 		return nil
 	}
 	return r.conn.tcp.SetWriteDeadline(t)
 }
 
-// WriteHeader makes the status line and the header.
+// WriteHeader sets the status. The header is written with the body.
 func (r *Response) WriteHeader(status int) {
-	if r.made {
-		return
+	if r.status == 0 {
+		r.status = status
 	}
-	r.made = true
+}
+
+// head makes the status line and the header, with room for more.
+func (r *Response) head(more int) []byte {
 	length, err := strconv.ParseInt(r.header.Get("Content-Length"), 10, 64)
 	if r.left = length; err != nil {
 		r.last = true
@@ -58,9 +64,12 @@ func (r *Response) WriteHeader(status int) {
 	}
 	r.last = r.header.Get("Connection") == "close"
 	r.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	r.pending = fmt.Appendf(r.pending, "HTTP/1.1 %03d %s\r\n", status, http.StatusText(status))
-	_ = r.header.Write((*appender)(&r.pending)) // into memory
-	r.pending = append(r.pending, "\r\n"...)
+	const usual = 300
+	b := make(appender, 0, usual+more)
+	b = fmt.Appendf(b, "HTTP/1.1 %03d %s\r\n", r.status, http.StatusText(r.status))
+	_ = r.header.Write(&b) // into memory
+	r.sent = true
+	return append(b, "\r\n"...)
 }
 
 // appender appends what is written to it.
@@ -71,7 +80,13 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// together is up to how many bytes are kept until the answer is finished.
+// WriteString is for what writes strings.
+func (a *appender) WriteString(s string) (int, error) {
+	*a = append(*a, s...)
+	return len(s), nil
+}
+
+// together is up to how many bytes of a body are kept until the answer is finished.
 const together = 4 << 10
 
 // Write writes the body, or a part of it.
@@ -80,14 +95,20 @@ func (r *Response) Write(body []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	r.left -= int64(len(body))
-	if len(r.pending)+len(body) <= together {
-		r.pending = append(r.pending, body...)
+	if !r.sent && len(r.body)+len(body) <= together {
+		r.body = append(r.body, body...)
 		return len(body), nil
 	}
-	all := net.Buffers{r.pending, body}
-	r.pending = nil
-	if _, r.err = all.WriteTo(r.conn.tcp); r.err != nil {
+	var all net.Buffers
+	if !r.sent {
+		all = net.Buffers{append(r.head(len(r.body)), r.body...)}
+		r.left -= int64(len(r.body))
+	}
+	r.left -= int64(len(body))
+	if all = append(all, body); r.err == nil {
+		_, r.err = all.WriteTo(r.conn.tcp)
+	}
+	if r.err != nil {
 		return 0, r.err
 	}
 	return len(body), nil
@@ -96,16 +117,49 @@ func (r *Response) Write(body []byte) (int, error) {
 // Finish ends the answer, and has the connection wait for the client's next request. An answer
 // that is not whole ends with its connection.
 func (r *Response) Finish() {
-	if len(r.pending) > 0 && r.err == nil {
-		_, r.err = r.conn.tcp.Write(r.pending)
+	if r.status != 0 && !r.sent {
+		if r.header.Get("Content-Length") == "" {
+			r.header.Set("Content-Length", strconv.Itoa(len(r.body)))
+		}
+		all := append(r.head(len(r.body)), r.body...)
+		r.left -= int64(len(r.body))
+		_, r.err = r.conn.tcp.Write(all)
 		_ = r.conn.tcp.SetWriteDeadline(time.Time{}) // fails if the connection is closed
 	}
 	switch {
-	case !r.made || r.err != nil || r.left > 0:
+	case !r.sent || r.err != nil || r.left > 0:
 		r.conn.Abort()
 	case r.last:
 		r.conn.close()
 	default:
 		r.conn.next()
 	}
+}
+
+// responseOf returns the Response that a handler's writer is, or is wrapped around; nil: none.
+func responseOf(w http.ResponseWriter) *Response {
+	for {
+		switch t := w.(type) {
+		case *Response:
+			return t
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+// park parks the connection again.
+func (r *Response) park(gone func()) (*Conn, error) {
+	c := r.conn
+	r.parked = true
+	c.lot.mu.Lock()
+	c.gone = gone
+	c.lot.mu.Unlock()
+	if err := c.watch(closed); err != nil {
+		c.Abort()
+		return nil, fmt.Errorf("park: %w", err)
+	}
+	return c, nil
 }

@@ -25,7 +25,7 @@ func (l *line) enter(p *Poll) {
 	if l.free > 0 {
 		l.free--
 		p.state = steps
-		go p.step(l)
+		p.queues.opts.Workers.Go(func() { p.step(l) })
 		return
 	}
 	if p.listed { // from before: what it was there for has been dealt with out of turn
@@ -58,7 +58,7 @@ func (l *line) leave() {
 		p.next, p.listed = nil, false
 		l.mu.Unlock()
 		if p.begin() {
-			go p.step(l)
+			p.queues.opts.Workers.Go(func() { p.step(l) })
 			return
 		}
 	}

@@ -134,7 +134,7 @@ func (p *Poll) wakeUp() {
 	case p.answer == nil || p.news == news{} || p.state == steps:
 	case p.news.urgent():
 		p.state = steps
-		go p.step(nil)
+		p.queues.opts.Workers.Go(func() { p.step(nil) })
 	case p.state == waits:
 		p.state = inLine
 		p.queues.line.enter(p)

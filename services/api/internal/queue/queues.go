@@ -14,6 +14,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/workers"
 )
 
 // Errors of pushes and pulls, beside storage.ErrUnavailable and the context's error.
@@ -61,6 +62,7 @@ type Options struct {
 	RebalancePercent int
 	Timeout          time.Duration // of one step in Redis
 
+	Workers *workers.Pool // in whose goroutines polls are answered; may be nil
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
 }
