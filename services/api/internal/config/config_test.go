@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 		ListenAddr: ":8080", AdminAddr: ":9090",
 		RedisURL: "embedded", RedisPrefix: "qst", RedisPartitions: 64, RedisPoolSize: 16, RedisTimeout: 3 * time.Second,
 		Auth:        AuthChannels,
-		LongPollMax: 50 * time.Second, MaxPolls: 20000, ParkPolls: true, RebalancePercent: 5,
+		LongPollMax: 50 * time.Second, MaxPolls: 50000, ParkPolls: true, RebalancePercent: 5,
 		PullMaxBytes: 1 << 20, PushMaxBytes: 1 << 20, PushMaxMessages: 1000, MessageMaxBytes: 64 << 10,
 		QueueMaxMessages: 100000, QueueMaxBytes: 64 << 20, QueueMaxDigests: 1_000_000,
 		Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute,

@@ -86,6 +86,7 @@ func (c *Conn) expireIn(d time.Duration) {
 	}
 }
 
+// expire closes a connection whose time to rest or to linger is over.
 func (c *Conn) expire() {
 	l := c.lot
 	l.mu.Lock()

@@ -5,7 +5,9 @@
 // taken out of the server's hands (hijacked), and the handler returns. What remains is the
 // connection, a [Conn], and an entry in an epoll set that reports a client that goes away. The
 // answer is written by hand ([Response]). Then the connection rests until its client sends the
-// next request, and goes back to the server through the [Lot], which is a listener, too.
+// next request. A plain GET, as a poll that comes again is, goes to the server's handler from
+// here. With any other the connection goes back to the server through the [Lot], which is a
+// listener, too.
 //
 // Nothing is read from a parked connection: what a client sends before it has its answer stays
 // in the kernel, and does not hide that the client goes away after it.

@@ -53,6 +53,7 @@ func New(addr net.Addr, server *http.Server, pool *workers.Pool) (*Lot, error) {
 		conns: make(map[uint64]*Conn), done: make(chan struct{}),
 	}
 	l.running.Go(func() { w.run(l.report) })
+	l.running.Go(l.settle)
 	return l, nil
 }
 
