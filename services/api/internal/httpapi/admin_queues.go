@@ -78,6 +78,8 @@ type entryView struct {
 	Stored     time.Time       `json:"stored"`
 	Bytes      int             `json:"bytes"`
 	Deliveries int64           `json:"deliveries,omitempty"` // of a dead one
+	Status     int64           `json:"status,omitempty"`     // that a webhook's receiver refused a dead one with
+	Answer     string          `json:"answer,omitempty"`     // and what it said
 	Message    json.RawMessage `json:"message"`              // as the protocol's JSON
 }
 
@@ -144,7 +146,7 @@ func (a *API) purge(c echo.Context) error {
 	}
 	held, err := a.opts.Operator.Purge(c.Request().Context(), n, count)
 	if errors.Is(err, queue.ErrStale) {
-		return problem{status: http.StatusConflict, detail: fmt.Sprintf("the queue does not hold %d messages, but %d: nothing was purged", count, held)}
+		return problem{status: http.StatusConflict, reason: "conflict", detail: fmt.Sprintf("the queue does not hold %d messages, but %d: nothing was purged", count, held)}
 	}
 	if err != nil {
 		return err

@@ -86,6 +86,9 @@ func (a *API) instrument(next echo.HandlerFunc) echo.HandlerFunc {
 // complete answers a request that has failed, and tells of it.
 func (a *API) complete(c echo.Context, e *event) {
 	if e.err != nil {
+		if e.counted {
+			e.err = a.orStarting(c.Request().Context(), e.err)
+		}
 		e.reason = explain(e.err).reason
 		c.Error(e.err) // writes the answer: see fail
 	}

@@ -39,7 +39,8 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 		if parked, err := a.park(c, q, poll); parked || err != nil {
 			return err
 		}
-		d, err = poll.Wait(r.Context())
+		defer a.held.watch(c)()
+		d, err = poll.Wait(c.Request().Context())
 	}
 	return a.answerPull(c, n, call, q, d, err)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -32,12 +33,15 @@ type model struct {
 	dead  []*modelMessage // dead letters
 	etags []modelETag     // all that were ever given
 	alone *modelMessage   // the only message of the last answer
-	max   int             // deliveries
-	room  int64           // messages
+	lives modelEpochs
+	again bool  // ids are given again after a restore
+	max   int   // deliveries
+	room  int64 // messages
 }
 
 type modelMessage struct {
 	payload    string
+	seq        int // counts all messages that were ever put into the queue
 	deliveries int
 	pending    bool
 }
@@ -61,7 +65,10 @@ func TestModel(t *testing.T) {
 			t.Parallel()
 			m := &model{t: t, r: rand.New(rand.NewPCG(seed, seed)), taken: map[string]bool{}, room: 30}
 			m.max = int(seed % 4)
-			m.q, m.c = open(t, func(o *Options, l *Limits) { l.MaxMessages, l.MaxDeliveries, o.MaxDigests = m.room, m.max, 1<<20 })
+			m.q, m.c = open(t, func(o *Options, l *Limits) {
+				l.MaxMessages, l.MaxDeliveries, l.DedupWindow, o.MaxDigests = m.room, m.max, 10_000*time.Hour, 1<<20
+			})
+			m.again = seed%2 == 0
 			for range *modelSteps {
 				m.step()
 				m.check()
@@ -90,6 +97,8 @@ func (m *model) step() {
 	case n < 95:
 		m.del()
 	case n < 97:
+		m.copyOrRestore()
+	case n < 98:
 		m.note("scripts flushed")
 		m.c.ScriptFlush(m.t.Context())
 	default:
@@ -133,7 +142,7 @@ func (m *model) push() {
 	}
 	for i, p := range fresh {
 		m.taken[digests[i]] = true
-		m.held = append(m.held, &modelMessage{payload: p})
+		m.held = append(m.held, m.message(p))
 	}
 }
 
@@ -154,11 +163,17 @@ func (m *model) request() (r Request, confirmed int) {
 		made.Epoch = "0123456789abcdef"
 		return r, 0
 	case 1: // never given out
+		if made.Epoch != m.lives.now {
+			break
+		}
 		made.ID.Ms += 1_000_000_000
 		return r, 0
 	}
 	if e.expired {
 		return r, 0
+	}
+	if made.Epoch != m.lives.now {
+		return r, m.confirmedBefore(e)
 	}
 	for i, h := range m.held {
 		if h == e.last && h.pending {
@@ -170,6 +185,11 @@ func (m *model) request() (r Request, confirmed int) {
 
 func (m *model) pull() {
 	r, confirmed := m.request()
+	m.pullAs(r, confirmed)
+}
+
+// pullAs does a pull that is to confirm so many messages.
+func (m *model) pullAs(r Request, confirmed int) {
 	d, err := m.q.Pull(m.t.Context(), inbox, r)
 	m.note("pull of %d, etag %v: confirms %d, %d messages, %v", r.Max, r.Processed.etag, d.Confirmed, len(d.Payloads), err)
 	if err != nil {
@@ -178,6 +198,9 @@ func (m *model) pull() {
 	}
 	if d.Confirmed != confirmed {
 		m.t.Errorf("pull: confirmed %d, want %d", d.Confirmed, confirmed)
+	}
+	if confirmed > 0 && r.Processed.etag.Epoch == m.lives.now {
+		m.lives.before = nil
 	}
 	m.held = m.held[confirmed:]
 	answer := m.read(r.Max)
@@ -256,7 +279,7 @@ func (m *model) requeue() {
 		m.t.Error(err)
 	}
 	m.note("dead letter %d put back", i)
-	m.held = append(m.held, &modelMessage{payload: m.dead[i].payload})
+	m.held = append(m.held, m.message(m.dead[i].payload))
 	m.dead = slices.Delete(m.dead, i, i+1)
 }
 
@@ -294,6 +317,7 @@ func (m *model) del() {
 		m.t.Errorf("delete: %d %v, there are %d", n, err, len(m.held))
 	}
 	m.held, m.dead, m.taken, m.alone = nil, nil, map[string]bool{}, nil
+	m.lives.before = nil
 	for i := range m.etags {
 		m.etags[i].expired = true
 	}
@@ -327,6 +351,7 @@ func (m *model) check() {
 		m.t.Errorf("the queue holds\n%s\nwant\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
 	}
 	meta := m.c.HGetAll(ctx, k.Meta()).Val()
+	m.lives.now = meta["epoch"]
 	totals := m.c.HGetAll(ctx, p.Totals()).Val()
 	figures := map[string][2]int64{
 		"messages": {number(meta["messages"]), int64(len(m.held))}, "bytes": {number(meta["tail"]) - number(meta["head"]), int64(bytes)},

@@ -168,6 +168,8 @@ type Message struct {
 	ID         string // where it stands
 	Stored     time.Time
 	Deliveries int64  // of a dead letter
+	Status     int64  // that the receiver of a webhook refused a dead letter with; 0: none
+	Answer     string // and what that said
 	Payload    []byte // canonical form
 }
 
@@ -187,7 +189,11 @@ func (o *Operator) Peek(ctx context.Context, n Name, after string, limit int64) 
 // Dead returns dead letters, like Peek.
 func (o *Operator) Dead(ctx context.Context, n Name, after string, limit int64) ([]Message, error) {
 	return o.messages(ctx, o.queues.key(n).Dead(), after, limit, func(values map[string]any) Message {
-		return Message{Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"]))}
+		answer, _ := values["answer"].(string)
+		return Message{
+			Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"])),
+			Status: number(fmt.Sprint(values["status"])), Answer: answer,
+		}
 	})
 }
 
@@ -320,9 +326,11 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 	}
 	partitions := o.queues.opts.Layout.Partitions()
 	totals, channels, active := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
+	webhooks := make([]*redis.IntCmd, len(partitions))
 	pipe := o.rdb.Pipeline()
 	for i, p := range partitions {
 		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes", "dead"), pipe.ZCard(ctx, p.Channels())
+		webhooks[i] = pipe.ZCard(ctx, p.Webhooks())
 		for _, within := range activeWithin() {
 			since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
 			active[i] = append(active[i], pipe.ZCount(ctx, p.LastSeen(), since, "+inf"))
@@ -338,6 +346,7 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 			}
 		}
 		t.Channels += channels[i].Val()
+		t.Webhooks += webhooks[i].Val()
 		for j, c := range active[i] {
 			t.Active[j].Channels += c.Val()
 		}

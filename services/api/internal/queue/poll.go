@@ -22,7 +22,8 @@ type Poll struct {
 	of     Name
 	queue  storage.Queue
 	caller Caller
-	max    int // messages at the most
+	max    int    // messages at the most
+	fence  string // of its request
 	start  time.Time
 	wait   time.Duration
 	looked time.Duration // how long its last look into the queue took
@@ -193,7 +194,7 @@ func (q *Queues) heard(ctx context.Context, p *Poll, n news, late bool) (d Deliv
 		if late && wait == 0 {
 			return "", Delivery{}, fmt.Errorf("%w: too many polls are to be answered", storage.ErrUnavailable)
 		}
-		return q.read(ctx, p.of, p.queue, p.caller, Request{Max: p.max}, p, wait)
+		return q.lookAgain(ctx, p, wait)
 	}
 	var outcome string
 	switch {

@@ -16,6 +16,7 @@ type Request struct {
 	Processed Processed     // what the client has processed
 	Max       int           // messages at the most; 0: only confirm
 	Wait      time.Duration // how long to wait for a message; 0: not at all
+	Fence     string        // fencing token of the webhook's lease; "": it is no worker that pulls
 }
 
 // Processed is how a client says what it has processed.
@@ -66,7 +67,7 @@ type Delivery struct {
 // What is read stays in the queue until it is confirmed. A pull given up by its
 // client (ctx ends) while it waits takes nothing.
 //
-// It returns storage.ErrUnavailable, ErrUnknownChannel, or the context's error.
+// It returns storage.ErrUnavailable, ErrUnknownChannel, ErrFenced, or the context's error.
 func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Delivery, error) {
 	d, p, err := q.Begin(ctx, n, c, r)
 	if p == nil {
@@ -82,7 +83,7 @@ func (q *Queues) Begin(ctx context.Context, n Name, c Caller, r Request) (Delive
 		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
 		return d, nil, err
 	}
-	p := &Poll{queues: q, of: n, queue: k, caller: c, max: r.Max, start: time.Now(), wait: r.Wait}
+	p := &Poll{queues: q, of: n, queue: k, caller: c, max: r.Max, fence: r.Fence, start: time.Now(), wait: r.Wait}
 	if !q.waiters.add(p) {
 		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
 		return d, nil, err
@@ -121,7 +122,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read runs the pull script once. A poll becomes the queue's waiter if there is nothing to
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *Poll, wait time.Duration) (outcome string, d Delivery, err error) {
-	const own = 9
+	const own = 10
 	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
 	if p == nil {
 		args = append(args, "", 0, "")
@@ -142,9 +143,13 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 	default:
 		args = append(args, "", 0, 0)
 	}
+	if r.Fence != "" {
+		script = q.scripts.pullFenced
+		args = append(args, r.Fence)
+	}
 	reply, err := q.runner.Run(ctx, script, k.Stream, args...)
 	if err != nil {
-		return "", Delivery{}, err
+		return "", Delivery{}, fenced(err)
 	}
 	f, err := parsePull(reply)
 	if err != nil {
@@ -157,7 +162,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		p.since = f.since
 	}
 	if c.Life != "" || f.epoch != "" { // anybody may ask for a channel that never was
-		q.activity.pulled(k, c, len(f.confirmed) > 0)
+		q.activity.pulled(k, c, len(f.confirmed) > 0 || f.recovered > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
 	if f.good == 1 {
@@ -169,6 +174,8 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 			q.metrics.ToConfirm.Record(ctx, seconds(f.now-ms), n.attribute())
 		}
 	}
+	q.recovered(ctx, n, f.recovered)
+	d.Confirmed += int(f.recovered)
 	d.ConfirmedTraces = f.traces
 	if f.outcome != reading {
 		return f.outcome, d, nil
@@ -228,6 +235,7 @@ type pullReply struct {
 	good, now                  int64
 	since                      string
 	expired, dead, redelivered int64
+	recovered                  int64    // confirmed without a delivery that Redis remembers
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
@@ -237,7 +245,7 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 	f := reply.Fields()
 	r.outcome, r.epoch = f.Text(), f.Text()
 	r.good, r.now, r.since = f.Int(), f.Int(), f.Text()
-	r.expired, r.dead, r.redelivered = f.Int(), f.Int(), f.Int()
+	r.expired, r.dead, r.redelivered, r.recovered = f.Int(), f.Int(), f.Int(), f.Int()
 	read := f.List()
 	entries := read.Fields()
 	const width = 3

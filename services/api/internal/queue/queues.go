@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -85,6 +86,7 @@ type Queues struct {
 	balancer *rebalancer
 	line     line
 	draining chan struct{}
+	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
 }
 
@@ -127,7 +129,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Recovered,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}
@@ -153,6 +155,7 @@ func (q *Queues) Run(ctx context.Context) {
 		g.Go(func() error { q.balancer.run(ctx); return nil })
 	}
 	_ = g.Wait() // none of them fails
+	q.looks.Wait()
 }
 
 // Drain answers every poll that is held, and holds none from then on. It returns at once.

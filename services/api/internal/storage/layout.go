@@ -105,6 +105,9 @@ func (q Queue) Activity() string { return q.Stream + ":activity" }
 // States is the stream of what a phone reported of this queue's messages.
 func (q Queue) States() string { return q.Stream + ":states" }
 
+// Webhook is the hash of how the queue's webhook is: its lease, its last deliveries.
+func (q Queue) Webhook() string { return q.Stream + ":webhook" }
+
 // Keys that a partition has once, for all its channels.
 
 // Channels is the sorted set of the partition's channels.
@@ -128,6 +131,9 @@ func (p Partition) Totals() string { return p.Start + "totals" }
 // LastSeen is the sorted set of channels by when a client was last seen there.
 func (p Partition) LastSeen() string { return p.Start + "last_seen" }
 
+// Webhooks is the sorted set of queues with a webhook, by when an operator changed it last.
+func (p Partition) Webhooks() string { return p.Start + "webhooks" }
+
 // Wake returns the wake stream of a replica's polls of this partition.
 func (p Partition) Wake(replica string) string { return p.Wakes + replica }
 
@@ -140,6 +146,9 @@ func (l Layout) Stored() string { return l.prefix + ":layout" }
 
 // Replicas is the hash of the replicas that serve, with how many polls each holds.
 func (l Layout) Replicas() string { return l.prefix + ":replicas" }
+
+// Workers is the hash of the workers of webhooks that live, with how many queues each has.
+func (l Layout) Workers() string { return l.prefix + ":workers" }
 
 // SplitName takes a queue's name in an index apart.
 func SplitName(name string) (channel, kind string) {

@@ -27,6 +27,7 @@ local function confirm(q, epoch, id_ms, id_seq)
   if epoch ~= q.epoch or q.delivered == '' or not up_to(id_ms, id_seq, q.delivered) then return 0, {}, {} end
   local ids = acknowledge(q, string.format('%.0f-%.0f', id_ms, id_seq))
   if #ids == 0 then return 1, {}, {} end
+  if q.epochs ~= '' then set(q, 'epochs', '') end
   local traces = traces_of(q, ids)
   set(q, 'messages', q.messages - call('XTRIM', STREAM, 'MINID', '=', after(ids[#ids])))
   for i, id in ipairs(ids) do ids[i] = ms(id) end

@@ -35,6 +35,8 @@
 -- the W3C trace context of a traced push.
 --
 -- meta: epoch      first part of ETags, new when the queue is new
+--       server     Redis process that changed the queue last (see history.lua)
+--       epochs     epochs before this one, where history may have been lost, and their ends
 --       life       life of the channel's record that the queue belongs to; '': none
 --       messages   entries in the stream
 --       head       place of the stream's first entry in the log
@@ -61,12 +63,13 @@ local GROUP, CONSUMER = 'qst', 'c'
 -- load returns the queue's state. The epoch is '' if nothing was ever pushed.
 local function load()
   local m = call('HMGET', META, 'messages', 'head', 'tail', 'first', 'largest', 'pending', 'due', 'rotate_at', 'traced',
-    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter')
+    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter', 'server', 'epochs')
   return {
     messages = tonumber(m[1]) or 0, head = tonumber(m[2]) or 0, tail = tonumber(m[3]) or 0, first = tonumber(m[4]) or 0,
     largest = tonumber(m[5]) or 0, pending = tonumber(m[6]) or 0, due = tonumber(m[7]) or 0,
     rotate_at = tonumber(m[8]) or 0, traced = tonumber(m[9]) or 0, epoch = m[10] or '', life = m[11] or '',
-    delivered = m[12] or '', alone = m[13] or '', handed = m[14] or '', waiter = m[15] or '', changed = {},
+    delivered = m[12] or '', alone = m[13] or '', handed = m[14] or '', waiter = m[15] or '',
+    server = m[16] or '', epochs = m[17] or '', changed = {},
   }
 end
 

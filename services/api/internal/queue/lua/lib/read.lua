@@ -17,12 +17,12 @@ local function take(read, entries)
   return bytes
 end
 
--- bury moves an entry to the dead letters.
-local function bury(q, id, deliveries)
+-- bury moves an entry to the dead letters, with fields and their values that say more of it.
+local function bury(q, id, deliveries, ...)
   local entry = call('XRANGE', STREAM, id, id)[1]
   set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
   if not entry then return end -- somebody took it out by hand
-  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2])
+  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2], ...)
   count_dead()
   set(q, 'messages', q.messages - call('XDEL', STREAM, id))
 end
