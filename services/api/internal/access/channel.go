@@ -19,6 +19,7 @@ var (
 	ErrExists     = errors.New("it exists already")               // channel or credential
 	ErrStale      = errors.New("it has been changed meanwhile")   // the revision is an old one
 	ErrTooMany    = errors.New("the channel has all it may have") // credentials
+	ErrMissing    = errors.New("no credentials")                  // they are needed
 	ErrUnknown    = errors.New("unknown or wrong credentials")    // or unknown channel: the same
 	ErrForbidden  = errors.New("this credential may not do this here")
 	ErrTooManyBad = errors.New("too many wrong credentials")
@@ -61,6 +62,7 @@ type Settings struct {
 	Retention        *Duration `json:"retention,omitempty"          yaml:"retention"`      // 0: for ever
 	DedupWindow      *Duration `json:"dedup_window,omitempty"       yaml:"dedup_window"`   // 0: off
 	ReportStates     *bool     `json:"report_states,omitempty"      yaml:"report_states"`  // what phones report of messages is told in the application's queue
+	PushRate         *int64    `json:"push_rate,omitempty"          yaml:"push_rate"`      // messages a second; 0: any
 	MaxDeliveries    *int      `json:"max_deliveries,omitempty"     yaml:"max_deliveries"` // 0: never a dead letter
 }
 
@@ -83,6 +85,14 @@ func (s Settings) Limits(defaults queue.Limits) queue.Limits {
 		l.MaxDeliveries = *s.MaxDeliveries
 	}
 	return l
+}
+
+// Rate returns how many messages a second a channel with these settings may push; 0: any number.
+func (s Settings) Rate(usual int64) int64 {
+	if s.PushRate != nil {
+		return *s.PushRate
+	}
+	return usual
 }
 
 // retention is the channel's own retention as scripts read it from the record, in ms; "": it
@@ -123,6 +133,8 @@ func (c Channel) validate() error {
 		return invalid("settings.retention: not 100ms to 87600h, or 0s (for ever)")
 	case s.DedupWindow != nil && *s.DedupWindow != 0 && (*s.DedupWindow < Duration(time.Second) || *s.DedupWindow > Duration(720*time.Hour)):
 		return invalid("settings.dedup_window: not 1s to 720h, or 0s (off)")
+	case s.PushRate != nil && (*s.PushRate < 0 || *s.PushRate > 1_000_000_000):
+		return invalid("settings.push_rate: not 0 (any) to 1000000000")
 	case s.MaxDeliveries != nil && (*s.MaxDeliveries < 0 || *s.MaxDeliveries > 1_000_000):
 		return invalid("settings.max_deliveries: not 0 (never) to 1000000")
 	}

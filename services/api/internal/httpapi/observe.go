@@ -17,6 +17,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/fair"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
@@ -26,8 +27,12 @@ import (
 // line, a few measurements, a span. Nothing of a message's content, and no
 // address of a message, is in it; the channel is, and may be a phone's number.
 type event struct {
-	counted   bool   // in the metrics: a request to a channel's URLs, whatever became of it
-	route     string // as in openapi.yaml
+	start     time.Time
+	admitted  bool       // its credentials were good
+	pushRate  int64      // of the channel, messages a second; 0: any
+	share     fair.Share // of the memory that requests may take
+	counted   bool       // in the metrics: a request to a channel's URLs, whatever became of it
+	route     string     // as in openapi.yaml
 	channel   string
 	endpoint  access.Endpoint
 	queue     queue.Kind
@@ -39,11 +44,10 @@ type event struct {
 	in, out   int // bytes of bodies, decompressed
 	held      time.Duration
 	err       error
-	reason    string // of err
-
-	start  time.Time
-	span   trace.Span // nil: it is not traced
-	parked bool       // it is answered elsewhere: see park
+	reason    string     // of err
+	leftOut   int64      // lines that were left out before this one
+	span      trace.Span // nil: it is not traced
+	parked    bool       // it is answered elsewhere: see park
 }
 
 const eventKey = "event"
@@ -155,9 +159,18 @@ func (a *API) level(c echo.Context, e *event) slog.Level {
 	switch status := c.Response().Status; {
 	case status == statusClientClosed, strings.HasSuffix(c.Path(), "z"): // a probe's own handler says what is wrong
 		return slog.LevelDebug
-	case status >= http.StatusInternalServerError:
-		return slog.LevelWarn
 	case status >= http.StatusBadRequest:
+		channel := ""
+		if e.admitted {
+			channel = e.channel
+		}
+		var ok bool
+		if e.leftOut, ok = a.lines.next(channel); !ok {
+			return slog.LevelDebug
+		}
+		if status >= http.StatusInternalServerError {
+			return slog.LevelWarn
+		}
 		return slog.LevelInfo
 	case e.channel != "" && a.seen.Add(1)%uint64(a.opts.LogSample) == 0:
 		return slog.LevelInfo
@@ -173,6 +186,9 @@ func (e *event) attrs(c echo.Context, service time.Duration) []slog.Attr {
 	}
 	if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
 		attrs = append(attrs, slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
+	}
+	if e.leftOut > 0 {
+		attrs = append(attrs, leftOutAttr(e.leftOut))
 	}
 	if e.channel == "" {
 		return append(attrs, slog.String("path", short(r.URL.Path)), e.reasonAttr())

@@ -75,15 +75,20 @@ func (p *parkedPull) answer(ctx context.Context, d queue.Delivery, err error) {
 	if p.authorization != "" {
 		r.Header.Set("Authorization", p.authorization)
 	}
+	ev := &event{
+		counted: true, admitted: true, channel: n.Channel, queue: n.Kind, start: p.start, span: p.span,
+		share: a.places.bytes.Share(n.Channel),
+	}
+	defer func() { ev.share.GiveBack() }() // when the answer is written
 	w := p.conn.Respond(p.last)
 	defer w.Finish()
+	guard(w.Header())
 	if a.phase.Load() == draining {
 		w.Header().Set("Connection", "close")
 	}
 	c := p.echo.AcquireContext()
 	defer p.echo.ReleaseContext(c)
 	c.Reset(r, w)
-	ev := &event{counted: true, channel: n.Channel, queue: n.Kind, start: p.start, span: p.span}
 	for _, e := range endpoints {
 		if e.pull == n.Kind {
 			ev.endpoint, ev.route = e.name, e.route

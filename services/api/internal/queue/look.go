@@ -30,7 +30,7 @@ func (q *Queues) lookAgain(ctx context.Context, p *Poll, wait time.Duration) (st
 	// A poll of the same name: this one may have been answered when the look ends.
 	twin := &Poll{name: p.name, since: p.since, queue: p.queue, caller: p.caller}
 	q.looks.Go(func() {
-		outcome, d, err := q.read(ctx, p.of, p.queue, p.caller, Request{Max: p.max, Fence: p.fence}, twin, wait)
+		outcome, d, err := q.read(ctx, p.of, p.queue, p.caller, p.request, twin, wait)
 		select {
 		case done <- look{outcome: outcome, delivery: d, err: err}:
 		case <-over.Done():

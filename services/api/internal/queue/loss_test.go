@@ -241,7 +241,7 @@ func TestHandOffToNobody(t *testing.T) {
 	a, _ := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 1 })
 	b := beside(t, a)
 	for i, pusher := range []*limited{a, b} {
-		p := &Poll{queues: a.Queues, of: inbox, queue: a.key(inbox), caller: a.caller, max: 10, start: time.Now(), wait: time.Minute}
+		p := &Poll{queues: a.Queues, of: inbox, queue: a.key(inbox), caller: a.caller, request: Request{Max: 10, Wait: time.Minute}, start: time.Now()}
 		if !a.waiters.add(p) {
 			t.Fatal("no room")
 		}

@@ -38,11 +38,15 @@ func (m *model) message(payload string) *modelMessage {
 // confirmedBefore returns how many messages an ETag of an epoch before confirms: those that its
 // client has seen, whether they are known to be delivered or not.
 func (m *model) confirmedBefore(e modelETag) (n int) {
-	if len(m.lives.before) == 0 || e.etag.Epoch[:10] != m.lives.now[:min(10, len(m.lives.now))] {
+	if len(m.lives.before) == 0 || e.etag.Epoch[:6] != m.lives.now[:min(6, len(m.lives.now))] {
 		return 0
 	}
 	end := m.lives.before[0].end
-	if i := slices.IndexFunc(m.lives.before, func(b modelEpoch) bool { return b.epoch == e.etag.Epoch }); i >= 0 {
+	i := slices.IndexFunc(m.lives.before, func(b modelEpoch) bool { return b.epoch == e.etag.Epoch })
+	if i < 0 { // of a history that is lost: the epoch before it, if that is known
+		i = slices.IndexFunc(m.lives.before, func(b modelEpoch) bool { return b.epoch[10:14] == e.etag.Epoch[6:10] })
+	}
+	if i >= 0 {
 		end = m.lives.before[i].end
 	}
 	for n < len(m.held) && m.held[n].seq <= min(end, e.last.seq) {
@@ -122,7 +126,7 @@ func (m *model) copyOrRestore() {
 		m.dead = append(m.dead, &h)
 	}
 	for i, e := range m.etags {
-		m.etags[i].expired = b.epoch == "" || e.etag.Epoch[:10] != b.epoch[:10]
+		m.etags[i].expired = b.epoch == "" || e.etag.Epoch[:6] != b.epoch[:6]
 		for _, h := range m.held { // the same message, as it is now
 			if h.seq == e.last.seq {
 				m.etags[i].last = h

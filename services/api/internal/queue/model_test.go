@@ -67,6 +67,7 @@ func TestModel(t *testing.T) {
 			m.max = int(seed % 4)
 			m.q, m.c = open(t, func(o *Options, l *Limits) {
 				l.MaxMessages, l.MaxDeliveries, l.DedupWindow, o.MaxDigests = m.room, m.max, 10_000*time.Hour, 1<<20
+				o.DeadLetters.MaxMessages = modelDead
 			})
 			m.again = seed%2 == 0
 			for range *modelSteps {
@@ -216,6 +217,9 @@ func (m *model) pullAs(r Request, confirmed int) {
 	}
 }
 
+// modelDead is how many dead letters the model's queue may have.
+const modelDead = 5
+
 // read delivers what a pull of so many messages is to have.
 func (m *model) read(most int) (answer []*modelMessage) {
 	for i := 0; most > 0 && i < len(m.held) && len(answer) < most; {
@@ -227,6 +231,7 @@ func (m *model) read(most int) (answer []*modelMessage) {
 		if spent && m.alone == h {
 			m.held = slices.Delete(m.held, i, i+1)
 			m.dead = append(m.dead, h)
+			m.dead = m.dead[max(0, len(m.dead)-modelDead):]
 			continue
 		}
 		h.pending = true
@@ -303,7 +308,7 @@ func (m *model) purge() {
 		m.t.Errorf("purge if there are %d: %d %v, there are %d", expected, n, err, len(m.held))
 	}
 	if err == nil {
-		m.held, m.taken = nil, map[string]bool{}
+		m.held, m.dead, m.taken = nil, nil, map[string]bool{}
 	}
 }
 

@@ -17,17 +17,15 @@ import (
 // its own. What happens to it is noted as news, and a goroutine that begins then takes one
 // step: it answers the poll, or has it wait on.
 type Poll struct {
-	queues *Queues
-	name   string // within its replica
-	of     Name
-	queue  storage.Queue
-	caller Caller
-	max    int    // messages at the most
-	fence  string // of its request
-	start  time.Time
-	wait   time.Duration
-	looked time.Duration // how long its last look into the queue took
-	since  string        // when it first became a waiter, by Redis's clock; "": not yet
+	queues  *Queues
+	name    string // within its replica
+	of      Name
+	queue   storage.Queue
+	caller  Caller
+	request Request // each look says it again: Redis may have lost what the first one confirmed
+	start   time.Time
+	looked  time.Duration // how long its last look into the queue took
+	since   string        // when it first became a waiter, by Redis's clock; "": not yet
 
 	// Of its first look, for the answer.
 	etag            *qst.ETag
@@ -240,7 +238,9 @@ func (q *Queues) finish(ctx context.Context, p *Poll, d Delivery, err error) (De
 		return Delivery{Held: d.Held}, err
 	}
 	d.poll = p.name
-	d.Confirmed, d.ConfirmedTraces = p.confirmed, p.confirmedTraces
+	if p.confirmed >= d.Confirmed { // else those that were lost, or those before were none
+		d.Confirmed, d.ConfirmedTraces = p.confirmed, p.confirmedTraces
+	}
 	if len(d.Payloads) > 0 {
 		q.metrics.Wake.Record(ctx, d.waited)
 	}
@@ -257,7 +257,7 @@ func (p *Poll) Of() Name { return p.of }
 func (p *Poll) Caller() Caller { return p.caller }
 
 // left is how much of its wait is left; 0: none.
-func (p *Poll) left() time.Duration { return max(0, p.wait-time.Since(p.start)) }
+func (p *Poll) left() time.Duration { return max(0, p.request.Wait-time.Since(p.start)) }
 
 // held is how long it has waited, without the time its last look took.
 func (p *Poll) held() time.Duration { return max(1, time.Since(p.start)-p.looked) }

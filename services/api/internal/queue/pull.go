@@ -35,6 +35,15 @@ func UpTo(etag *qst.ETag) Processed { return Processed{etag: etag} }
 // it names none.
 func UpToMessage(id, start string) Processed { return Processed{version1: true, start: start, id: id} }
 
+// kept returns what a poll keeps while it waits: nothing of the request that it came with.
+func (p Processed) kept() Processed {
+	p.start, p.id = strings.Clone(p.start), strings.Clone(p.id)
+	if p.etag != nil {
+		p.etag = &qst.ETag{Epoch: strings.Clone(p.etag.Epoch), ID: p.etag.ID}
+	}
+	return p
+}
+
 // Delivery is a pull's answer.
 type Delivery struct {
 	Payloads []string // of the messages
@@ -83,7 +92,7 @@ func (q *Queues) Begin(ctx context.Context, n Name, c Caller, r Request) (Delive
 		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
 		return d, nil, err
 	}
-	p := &Poll{queues: q, of: n, queue: k, caller: c, max: r.Max, fence: r.Fence, start: time.Now(), wait: r.Wait}
+	p := &Poll{queues: q, of: n, queue: k, caller: c, request: r, start: time.Now()}
 	if !q.waiters.add(p) {
 		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
 		return d, nil, err
@@ -94,8 +103,10 @@ func (q *Queues) Begin(ctx context.Context, n Name, c Caller, r Request) (Delive
 		q.waiters.open.Done()
 		return d, nil, err
 	}
+	q.waiters.hold(p)
 	// The queue was empty, and what was processed has been dealt with.
 	p.etag, p.confirmed, p.confirmedTraces = d.ETag, d.Confirmed, d.ConfirmedTraces
+	p.request.Processed = r.Processed.kept()
 	return Delivery{}, p, nil
 }
 
@@ -123,7 +134,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *Poll, wait time.Duration) (outcome string, d Delivery, err error) {
 	const own = 10
-	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
+	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, q.buries(c.Limits))
 	if p == nil {
 		args = append(args, "", 0, "")
 	} else {
@@ -165,6 +176,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		q.activity.pulled(k, c, len(f.confirmed) > 0 || f.recovered > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
+	q.deadDropped(ctx, n, f.deadDropped)
 	if f.good == 1 {
 		d.ETag = r.Processed.etag
 	}
@@ -239,6 +251,7 @@ type pullReply struct {
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
+	deadDropped                int64
 }
 
 func parsePull(reply storage.Reply) (r pullReply, err error) {
@@ -263,5 +276,6 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 		return pullReply{}, err
 	}
 	r.confirmed, r.traces = f.Ints(), f.Texts()
+	r.deadDropped = f.Int()
 	return r, f.Err()
 }

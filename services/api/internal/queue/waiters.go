@@ -16,25 +16,26 @@ type waiters struct {
 	closed  bool // the replica holds none any more
 	last    uint64
 	held    map[string]*Poll
-	byQueue map[string]*Poll // the latest one, by the queue's stream
+	byQueue map[storage.Queue]*Poll // the latest one
+	waiter  map[storage.Queue]waiterOf
 }
 
 func newWaiters(most int) *waiters {
-	return &waiters{max: most, held: make(map[string]*Poll), byQueue: make(map[string]*Poll)}
+	return &waiters{max: most, held: make(map[string]*Poll), byQueue: make(map[storage.Queue]*Poll), waiter: make(map[storage.Queue]waiterOf)}
 }
 
 // add gives a poll its name, and has it hear of what is for it. It returns false if there are as
-// many as there may be.
+// many as there may be. If one is held for the same queue already, it gets that one's place.
 func (w *waiters) add(p *Poll) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || len(w.held) >= w.max {
+	if w.closed || len(w.held) >= w.max && w.byQueue[p.queue] == nil {
 		return false
 	}
 	w.last++
 	p.name = strconv.FormatUint(w.last, 10)
 	w.held[p.name] = p
-	w.byQueue[p.queue.Stream] = p
+	w.byQueue[p.queue] = p
 	w.open.Add(1)
 	return true
 }
@@ -46,12 +47,44 @@ func (w *waiters) close() {
 	w.closed = true
 }
 
+// hold notes that a poll is its queue's waiter now. The one that was before has no place from then
+// on: of one queue a replica holds one poll. (That one hears it from Redis as well, later.)
+func (w *waiters) hold(p *Poll) {
+	since := number(p.since)
+	w.mu.Lock()
+	before := w.waiter[p.queue]
+	if before.since > since {
+		w.mu.Unlock()
+		return // p is superseded itself, and will hear it
+	}
+	w.waiter[p.queue] = waiterOf{p, since}
+	if before.poll != nil {
+		delete(w.held, before.poll.name)
+	}
+	w.mu.Unlock()
+	if before.poll != nil {
+		before.poll.notify(func(n *news) { n.superseded = true })
+	}
+}
+
+// waiterOf is a queue's waiter, and since when it is, by Redis's clock.
+type waiterOf struct {
+	poll  *Poll
+	since int64
+}
+
 // end forgets a poll, and returns what was handed to it that it has not seen.
 func (w *waiters) end(p *Poll) *handoff {
 	w.mu.Lock()
 	delete(w.held, p.name)
-	if w.byQueue[p.queue.Stream] == p {
-		delete(w.byQueue, p.queue.Stream)
+	if w.waiter[p.queue].poll == p {
+		delete(w.waiter, p.queue)
+	}
+	if w.byQueue[p.queue] == p {
+		delete(w.byQueue, p.queue)
+		if other := w.waiter[p.queue].poll; other != nil { // p never became the queue's waiter
+			w.byQueue[p.queue] = other
+		}
 	}
 	w.mu.Unlock()
 	p.mu.Lock()
@@ -86,7 +119,7 @@ func (w *waiters) recheck(partition int) {
 // recheckQueue has the poll of a queue look again.
 func (w *waiters) recheckQueue(k storage.Queue) {
 	w.mu.Lock()
-	p := w.byQueue[k.Stream]
+	p := w.byQueue[k]
 	w.mu.Unlock()
 	if p != nil {
 		p.notify(func(n *news) { n.recheck = true })

@@ -2,7 +2,8 @@
 --
 -- ARGV[8] -> messages to read at the most; 0: only confirm
 -- ARGV[9] -> bytes to read at the most; one message is read whatever its size
--- ARGV[10] -> deliveries after which a message may become a dead letter; 0: never
+-- ARGV[10] -> deliveries after which a message may become a dead letter; 0: never. Then how many dead
+--            letters there may be, of how many bytes, and for how many ms (see lib/dead.lua)
 -- ARGV[11] -> poll that will wait if there is nothing; '': none
 -- ARGV[12] -> how long it will wait, ms; 0: it waits no more, this is its last look
 -- ARGV[13] -> since when it waits, as its first run said; '': this is its first run
@@ -11,16 +12,17 @@
 -- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, dead letters, redelivered, recovered,
 --          {id, payload, trace context or '', id, …}: what is read,
 --          {ms, …}: when what is confirmed was pushed,
---          {trace context, …}: of what is confirmed}
+--          {trace context, …}: of what is confirmed; dead letters dropped}
 -- recovered: confirmed without a delivery that Redis remembers, as that was lost (see lib/history.lua)
 -- outcome: 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
 -- 'unknown' (no such channel)
-local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(string.match(ARGV[10], '^%d+'))
 local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local at, us = now()
+DEAD_BOUNDS = ARGV[10]
 
 local q = load()
-if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}} end
+if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0} end
 
 -- Polls of one queue follow each other: a later one supersedes an earlier one, never the
 -- other way round (an earlier one looks again when its replica may have missed a wake).
@@ -32,7 +34,7 @@ if poll ~= '' then
     if waiter == REPLICA .. ' ' .. poll then
       set(q, 'waiter', '')
     elseif not first_run and tonumber(waits_since) > tonumber(since) then
-      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}}
+      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0}
     else
       release(q, 'superseded')
     end
@@ -76,4 +78,4 @@ if outcome == 'empty' and poll ~= '' and wait > 0 then
 end
 save(q)
 if q.epoch == '' and outcome == 'waiting' then call('PEXPIRE', META, wait + 1000) end
-return {outcome, q.epoch, good, at, since, expired, dead, redelivered, recovered, read, confirmed, traces}
+return {outcome, q.epoch, good, at, since, expired, dead, redelivered, recovered, read, confirmed, traces, dead_dropped}

@@ -22,8 +22,7 @@ local function bury(q, id, deliveries, ...)
   local entry = call('XRANGE', STREAM, id, id)[1]
   set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
   if not entry then return end -- somebody took it out by hand
-  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2], ...)
-  count_dead()
+  add_dead(id, deliveries, entry[2][2], ...)
   set(q, 'messages', q.messages - call('XDEL', STREAM, id))
 end
 

@@ -2,8 +2,13 @@
 
 -- end_of returns the id that an ETag of this epoch may confirm up to; nil: it is not of this queue.
 local function end_of(q, epoch)
-  if q.epochs == '' or string.sub(epoch, 1, QUEUE_DIGITS) ~= string.sub(q.epoch, 1, QUEUE_DIGITS) then return nil end
-  return string.match(q.epochs, epoch .. ':(%S+)') or string.match(q.epochs, ':(%S+)')
+  if q.epochs == '' or string.sub(epoch, 1, 6) ~= string.sub(q.epoch, 1, 6) then return nil end
+  local known = string.match(q.epochs, epoch .. ':(%S+)')
+  if known then return known end
+  for before, last in string.gmatch(q.epochs, '(%x+):(%S+)') do
+    if string.sub(before, 11, 14) == string.sub(epoch, 7, 10) then return last end
+  end
+  return string.match(q.epochs, ':(%S+)')
 end
 
 -- confirm_before takes out of the queue what an ETag of an epoch before confirms. Returns as
