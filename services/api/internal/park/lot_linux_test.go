@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -84,6 +85,9 @@ func serve(t testing.TB, idle time.Duration) *server {
 }
 
 func (s *server) handle(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/panic" {
+		panic("as asked")
+	}
 	if !strings.HasPrefix(r.URL.Path, "/wait") {
 		_, _ = io.WriteString(w, r.URL.Path)
 		return
@@ -181,6 +185,72 @@ func eventually(t testing.TB, what string, f func() error) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// A panic of what answers ends the connection of the request, and nothing else.
+func TestPanicEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	s := serve(t, patience)
+	s.http.ErrorLog = log.New(io.Discard, "", 0)
+	other := s.dial()
+	other.send("/wait/other")
+	waits := s.next()
+
+	c := s.dial()
+	c.send("/wait")
+	go s.next().answer("1")
+	c.expect("1")
+	c.send("/panic") // served from where the connection rests
+	c.ends()
+
+	c = s.dial()
+	c.send("/wait")
+	p := s.next()
+	go func() {
+		w := p.conn.Respond(false)
+		defer w.Finish()
+		_, _ = io.WriteString(w, "half of it")
+		panic("as asked")
+	}()
+	c.ends()
+
+	go waits.answer("2")
+	other.expect("2")
+}
+
+// What is flushed is with the client before the answer's end.
+func TestFlush(t *testing.T) {
+	t.Parallel()
+	s := serve(t, patience)
+	c := s.dial()
+	c.send("/wait")
+	p, seen := s.next(), make(chan struct{})
+	go func() {
+		w := p.conn.Respond(false)
+		defer w.Finish()
+		w.Header().Set("Content-Length", "2")
+		_, _ = io.WriteString(w, "a")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		<-seen
+		_, _ = io.WriteString(w, "b")
+	}()
+	r, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 1)
+	if _, err := io.ReadFull(r.Body, got); err != nil || string(got) != "a" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	close(seen)
+	if rest, err := io.ReadAll(r.Body); err != nil || string(rest) != "b" {
+		t.Fatalf("%q, %v", rest, err)
+	}
+	c.send("/wait")
+	go s.next().answer("next")
+	c.expect("next")
 }
 
 // A connection serves one request after another, parked or not.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -114,16 +115,36 @@ func (r *Response) Write(body []byte) (int, error) {
 	return len(body), nil
 }
 
+// FlushError writes what there is of the answer.
+func (r *Response) FlushError() error {
+	r.WriteHeader(http.StatusOK)
+	if !r.sent && r.err == nil {
+		all := append(r.head(len(r.body)), r.body...)
+		r.left -= int64(len(r.body))
+		_, r.err = r.conn.tcp.Write(all)
+	}
+	return r.err
+}
+
 // Finish ends the answer, and has the connection wait for the client's next request. An answer
-// that is not whole ends with its connection.
+// that is not whole ends with its connection. It is to be deferred: a panic of what writes the answer ends
+// the connection alone, as with [http.Server].
 func (r *Response) Finish() {
+	if p := recover(); p != nil {
+		r.conn.Abort()
+		if to := r.conn.lot.server.ErrorLog; to != nil && p != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+			to.Printf("park: panic answering %s: %v\n%s", r.conn.tcp.RemoteAddr(), p, debug.Stack())
+		}
+		return
+	}
+	if r.parked {
+		return
+	}
 	if r.status != 0 && !r.sent {
 		if r.header.Get("Content-Length") == "" {
 			r.header.Set("Content-Length", strconv.Itoa(len(r.body)))
 		}
-		all := append(r.head(len(r.body)), r.body...)
-		r.left -= int64(len(r.body))
-		_, r.err = r.conn.tcp.Write(all)
+		_ = r.FlushError()                           // kept
 		_ = r.conn.tcp.SetWriteDeadline(time.Time{}) // fails if the connection is closed
 	}
 	switch {

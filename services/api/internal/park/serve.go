@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -58,17 +57,7 @@ func (c *Conn) serve() {
 	// before that takes no longer than it takes to notice.
 	r = r.WithContext(context.WithValue(context.Background(), http.LocalAddrContextKey, c.tcp.LocalAddr()))
 	w := c.Respond(r.Close)
-	defer func() {
-		switch p := recover(); {
-		case p != nil:
-			c.Abort()
-			if p != http.ErrAbortHandler && c.lot.server.ErrorLog != nil { //nolint:errorlint // as net/http compares it
-				c.lot.server.ErrorLog.Printf("park: panic serving %s: %v\n%s", r.RemoteAddr, p, debug.Stack())
-			}
-		case !w.parked:
-			w.Finish()
-		}
-	}()
+	defer w.Finish()
 	c.lot.server.Handler.ServeHTTP(w, r)
 }
 
