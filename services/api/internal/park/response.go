@@ -60,17 +60,18 @@ func (r *Response) head(more int) []byte {
 		r.last = true
 	default:
 	}
-	if r.last {
-		r.header.Set("Connection", "close")
-	}
-	r.last = r.header.Get("Connection") == "close"
-	r.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	said := r.header.Get("Connection") == "close"
 	const usual = 300
 	b := make(appender, 0, usual+more)
 	b = fmt.Appendf(b, "HTTP/1.1 %03d %s\r\n", r.status, http.StatusText(r.status))
 	_ = r.header.Write(&b) // into memory
-	r.sent = true
-	return append(b, "\r\n"...)
+	// As net/http has them: what the server adds is last.
+	b = time.Now().UTC().AppendFormat(append(b, "Date: "...), http.TimeFormat)
+	if r.last && !said {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	r.last, r.sent = r.last || said, true
+	return append(b, "\r\n\r\n"...)
 }
 
 // appender appends what is written to it.
