@@ -74,7 +74,7 @@ func Cases() []Case {
 		routing, channelNames, methods, contentTypes, gzipped, jsonTaken, jsonText, jsonRefused,
 		xmlTaken, xmlRefused, xmlEntities, charsets, pushAnswers, order, duplicates,
 		pullParameters, pullAnswers, accepted, etagForms, foreignETags, confirming, confirmingOnly,
-		longPolling, superseding, bounds, limitCases, credentialCases, version1, version1Dialogues, reports,
+		repetition, receipts, longPolling, superseding, bounds, limitCases, credentialCases, version1, version1Dialogues, reports,
 	} {
 		l = append(l, group()...)
 	}

@@ -43,7 +43,7 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 	h := c.Response().Header()
 	h.Set("Content-Type", format.MediaType())
 	h.Set("Cache-Control", "no-store")
-	a.send(c, http.StatusOK, qst.AppendResult(nil, format, result))
+	a.send(c, http.StatusOK, receipt(r.Header, h, format, result, messages))
 	return nil
 }
 
