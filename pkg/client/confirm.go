@@ -25,19 +25,19 @@ func (c *Client) Confirm(ctx context.Context, etag string) error {
 // queue, and whether the service can say that at all.
 func (c *Client) confirm(ctx context.Context, etag string) (known, says bool, err error) {
 	p, err := c.poll(ctx, settle, PollRequest{ETag: etag}, "0")
-	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Status == http.StatusBadRequest {
+	if refused, ok := errors.AsType[*RejectedError](err); ok && refused.Status == http.StatusBadRequest {
 		_, err = c.poll(ctx, settle, PollRequest{ETag: etag}, "1")
 		return false, false, err
 	}
 	return p.known, true, err
 }
 
-// heard reports whether the service knew the poll's ETag when it gave this answer. Where
+// acknowledged reports whether the service knew the poll's ETag when it gave this answer. Where
 // the answer does not tell, as after one that was lost, the service is asked, and
 // settled says what it said.
-func (p *puller) heard(ctx context.Context, giveUp time.Duration, b polled) (bool, error) {
+func (p *puller) acknowledged(ctx context.Context, giveUp time.Duration, b polled) (bool, error) {
 	switch {
-	case sameETag(b.ETag, p.place.ETag): // the very batch
+	case sameETag(b.ETag, p.checkpoint.ETag): // the very batch
 		p.settled = false
 		return false, nil
 	case b.confirmed > 0, p.settled:
@@ -45,8 +45,8 @@ func (p *puller) heard(ctx context.Context, giveUp time.Duration, b polled) (boo
 	case p.mute:
 		return false, nil
 	}
-	err := p.c.insist(ctx, "confirm", giveUp, func() error {
-		known, says, err := p.c.confirm(ctx, p.place.ETag)
+	err := p.c.withRetry(ctx, "confirm", giveUp, func() error {
+		known, says, err := p.c.confirm(ctx, p.checkpoint.ETag)
 		p.settled, p.mute = known, err == nil && !says
 		return err
 	})
@@ -55,16 +55,16 @@ func (p *puller) heard(ctx context.Context, giveUp time.Duration, b polled) (boo
 
 // partly returns how many messages were handled of the batch after the ETag's.
 func (p *puller) partly() int {
-	if p.place.Complete {
+	if p.checkpoint.Complete {
 		return 0
 	}
-	return len(p.place.Handled)
+	return len(p.checkpoint.Handled)
 }
 
 // passed is the place after an answer of which all messages were handled already. Their
 // digests stay, for the service may not hear of its ETag.
-func (p *puller) passed(d delivery) Place {
-	return Place{URL: p.c.URL(), ETag: d.etag, Handled: p.place.Handled, Complete: len(d.known) == len(p.place.Handled)}
+func (p *puller) passed(d delivery) Checkpoint {
+	return Checkpoint{URL: p.c.URL(), ETag: d.etag, Handled: p.checkpoint.Handled, Complete: len(d.known) == len(p.checkpoint.Handled)}
 }
 
 // leave tells the service of what was handled, where a loop does not come to its own end,
@@ -74,7 +74,7 @@ func (p *puller) leave(ctx context.Context, giveUp time.Duration) {
 	defer cancel()
 	err := p.confirmPart(ctx, giveUp)
 	if err == nil && !p.confirmed {
-		err = p.c.insist(ctx, "confirm", giveUp, func() error { return p.c.Confirm(ctx, p.place.ETag) })
+		err = p.c.withRetry(ctx, "confirm", giveUp, func() error { return p.c.Confirm(ctx, p.checkpoint.ETag) })
 	}
 	if err != nil {
 		p.c.log.WarnContext(ctx, "what was handled is not confirmed yet", "url", p.c.URL(), "error", err)
@@ -88,12 +88,12 @@ func (p *puller) confirmPart(ctx context.Context, giveUp time.Duration) error {
 	if n == 0 {
 		return nil
 	}
-	return p.c.insist(ctx, "poll", giveUp, func() error {
-		b, err := p.c.Poll(ctx, PollRequest{ETag: p.place.ETag, Max: n})
+	return p.c.withRetry(ctx, "poll", giveUp, func() error {
+		b, err := p.c.Poll(ctx, PollRequest{ETag: p.checkpoint.ETag, Max: n})
 		if err != nil {
 			return err
 		}
-		if d := p.sift(b); len(d.known) == n && len(d.fresh) == 0 {
+		if d := p.dropHandled(b); len(d.known) == n && len(d.fresh) == 0 {
 			return p.save(ctx, p.passed(d))
 		}
 		return nil // somebody else has been at the queue, or the place is older than that
@@ -110,8 +110,8 @@ func (p *puller) confirm(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 		defer cancel()
 	}
-	err := p.c.insist(ctx, "confirm", p.c.retry.giveUp, func() error {
-		return p.c.Confirm(ctx, p.place.ETag)
+	err := p.c.withRetry(ctx, "confirm", p.c.retry.giveUp, func() error {
+		return p.c.Confirm(ctx, p.checkpoint.ETag)
 	})
 	if err != nil {
 		return fmt.Errorf("the last messages were handled, but not confirmed: %w", err)

@@ -14,7 +14,7 @@ import (
 	"github.com/queuestatetransfer/qst/pkg/qst"
 )
 
-// The confirmation at a loop's end takes no message, so none is set aside as
+// The confirmation at a loop's end takes no message, so none becomes a dead letter as
 // delivered too often.
 func TestClosingConfirmationDeliversNothing(t *testing.T) {
 	t.Parallel()
@@ -92,11 +92,11 @@ func TestEqualMessagesAreAllHandled(t *testing.T) {
 						q.ServeHTTP(w, r)
 					})
 					path := filepath.Join(t.TempDir(), "place")
-					opts := client.PullOptions{Store: client.NewFile(path), Max: most, UntilEmpty: true}
+					opts := client.PullOptions{Store: client.NewFileStore(path), Max: most, UntilEmpty: true}
 					got, err := take(newLocal(t, h), opts, restart)
 					if restart > 0 && err == nil {
 						var rest []string
-						opts.Store = client.NewFile(path)
+						opts.Store = client.NewFileStore(path)
 						rest, err = take(newLocal(t, h), opts, 0)
 						got = append(got, rest...)
 					}
@@ -137,7 +137,7 @@ func TestEqualMessagesOfTheService(t *testing.T) {
 // A queue that never hears an ETag gives the same messages again: those are passed over.
 func TestMessagesThatComeAgainAreStillPassedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := &fakeQueue{msgs: equalMessages()[1:], deaf: true}
+		q := &fakeQueue{msgs: equalMessages()[1:], ignored: true}
 		got, err := take(newLocal(t, q), client.PullOptions{}, 0)
 		if !errors.Is(err, client.ErrETag) || !slices.Equal(got, []string{"same", "other"}) {
 			t.Errorf("got %v, %v; want each once, then ErrETag", got, err)
@@ -159,7 +159,7 @@ func TestMessagesBeforeAFailureAreConfirmed(t *testing.T) {
 				q := newFakeQueue(10)
 				opts := client.PullOptions{Max: 4}
 				if stored {
-					opts.Store = new(client.Memory)
+					opts.Store = new(client.MemoryStore)
 				}
 				func() {
 					ctx, cancel := context.WithCancel(t.Context())
@@ -196,7 +196,7 @@ func TestAfterAKillTheMessageIsTriedAlone(t *testing.T) {
 		}
 		q.ServeHTTP(w, r)
 	})
-	for msg, err := range newLocal(t, killed).Pull(t.Context(), client.PullOptions{Store: client.NewFile(path)}) {
+	for msg, err := range newLocal(t, killed).Pull(t.Context(), client.PullOptions{Store: client.NewFileStore(path)}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestAfterAKillTheMessageIsTriedAlone(t *testing.T) {
 		t.Fatalf("confirmed %d by a program that was killed", confirmed)
 	}
 	q.asked = nil
-	for msg, err := range newLocal(t, q).Pull(t.Context(), client.PullOptions{Store: client.NewFile(path)}) {
+	for msg, err := range newLocal(t, q).Pull(t.Context(), client.PullOptions{Store: client.NewFileStore(path)}) {
 		if err != nil || msg.Body != "3" {
 			t.Fatalf("%+v, %v", msg, err)
 		}
@@ -220,9 +220,9 @@ func TestAfterAKillTheMessageIsTriedAlone(t *testing.T) {
 	}
 }
 
-// One message that kills its handler is set aside in the end, and no other is, however
+// One message that kills its handler becomes a dead letter in the end, and no other is, however
 // many were delivered with it the first time.
-func TestPoisonIsSetAsideAlone(t *testing.T) {
+func TestPoisonBecomesADeadLetterAlone(t *testing.T) {
 	t.Parallel()
 	c, err := client.New(service.Start(t, "embedded", "QST_MAX_DELIVERIES=3").URL("poison"))
 	if err != nil {
@@ -240,7 +240,7 @@ func TestPoisonIsSetAsideAlone(t *testing.T) {
 				kills++
 			}
 		}()
-		for msg, err := range c.Pull(t.Context(), client.PullOptions{Store: client.NewFile(path), UntilEmpty: true}) {
+		for msg, err := range c.Pull(t.Context(), client.PullOptions{Store: client.NewFileStore(path), UntilEmpty: true}) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,14 +21,14 @@
 // [Client.Pull] is a loop, and the loop's body is the handler: when the body is
 // done with a message, the message is handled, and is never seen again. A body
 // that leaves the loop by break, return or panic has not handled the message it
-// had. What was handled is kept in a [Store]; with a [File] it outlives the
+// had. What was handled is kept in a [Store]; with a [FileStore] it outlives the
 // program. The one message that can come twice is the one whose handler had
 // finished when the program died, before the Store had it.
 //
 // A handler that fails over a message, or kills the program, gets the same message again,
 // by itself, when the loop starts again: those before it are confirmed, those after it
-// have not been tried with it. So a service that sets aside what was delivered too often
-// sets aside that one.
+// have not been tried with it. So a service that makes dead letters of what was delivered too often
+// makes a dead letter of that one.
 //
 // A queue has one consumer: an ETag confirms all that was delivered up to it, to
 // whomever. Two loops on one queue take messages from each other.
@@ -36,7 +36,7 @@
 // # Errors
 //
 // The protocol has three classes of answers, and so has this package:
-// [*RefusedError] (these messages can never be taken), [*StopError] (the request
+// [*RejectedError] (these messages can never be taken), [*EndpointError] (the request
 // is not allowed, or the URL is wrong: someone has to change something) and
 // [*UnavailableError] (it may pass). Test for them with [errors.As].
 //

@@ -11,9 +11,9 @@ import (
 	"unicode"
 )
 
-// RefusedError says that the service will never take these messages: sending them
+// RejectedError says that the service will never take these messages: sending them
 // again is of no use (status 400, 413 or 415).
-type RefusedError struct {
+type RejectedError struct {
 	Status int
 	Detail string // in the service's words; "" if it was not the service that answered
 
@@ -25,7 +25,7 @@ type RefusedError struct {
 	ID string // the message's, if it is one
 }
 
-func (e *RefusedError) Error() string {
+func (e *RejectedError) Error() string {
 	switch e.Count {
 	case 0:
 		return "refused: " + describe(e.Status, e.Detail)
@@ -36,16 +36,16 @@ func (e *RefusedError) Error() string {
 	}
 }
 
-// StopError says that this client must not go on as it is: its credentials are wrong
+// EndpointError says that this client must not go on as it is: its credentials are wrong
 // or lack a right (status 401, 403), or nobody at this URL speaks QST (404, 405,
 // a redirect, …). It is not about the messages; keep them.
-type StopError struct {
+type EndpointError struct {
 	Status   int
 	Detail   string // in the service's words; "" if it was not the service that answered
 	Location string // where a redirect points
 }
 
-func (e *StopError) Error() string {
+func (e *EndpointError) Error() string {
 	text := "not accepted: " + describe(e.Status, e.Detail)
 	if e.Location != "" {
 		text += ": the endpoint seems to have moved to " + e.Location
@@ -98,7 +98,7 @@ func statusError(r *http.Response, body []byte) error {
 	detail := problemDetail(r.Header, body)
 	switch s := r.StatusCode; {
 	case s == http.StatusBadRequest, s == http.StatusRequestEntityTooLarge, s == http.StatusUnsupportedMediaType:
-		return &RefusedError{Status: s, Detail: detail}
+		return &RejectedError{Status: s, Detail: detail}
 	// The protocol knows none of these four, but proxies send them for what may pass.
 	case s == http.StatusRequestTimeout, s == http.StatusMisdirectedRequest, s == http.StatusTooEarly, s == http.StatusTooManyRequests,
 		s >= http.StatusInternalServerError:
@@ -106,7 +106,7 @@ func statusError(r *http.Response, body []byte) error {
 	case s < http.StatusMultipleChoices: // 204, say
 		return &UnavailableError{Status: s, Err: fmt.Errorf("%w: status %d", errStrange, s)}
 	default:
-		return &StopError{Status: s, Detail: detail, Location: r.Header.Get("Location")}
+		return &EndpointError{Status: s, Detail: detail, Location: r.Header.Get("Location")}
 	}
 }
 

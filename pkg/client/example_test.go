@@ -62,8 +62,8 @@ func ExampleClient_Push_errors() {
 			return
 		}
 		var (
-			refused *client.RefusedError
-			stop    *client.StopError
+			refused *client.RejectedError
+			stop    *client.EndpointError
 		)
 		switch {
 		case errors.As(err, &refused):
@@ -99,7 +99,7 @@ func ExampleClient_Pull() {
 	}
 
 	handle := func(name string, give int) {
-		store := client.NewFile(filepath.Join(dir, "place"))
+		store := client.NewFileStore(filepath.Join(dir, "place"))
 		for msg, err := range c.Pull(context.Background(), client.PullOptions{Store: store, UntilEmpty: true}) {
 			if err != nil {
 				fmt.Println(err)

@@ -38,7 +38,7 @@ type answer struct {
 	body   []byte
 }
 
-// exchange makes one request. Its errors are RefusedError, StopError, UnavailableError
+// exchange makes one request. Its errors are RejectedError, EndpointError, UnavailableError
 // and, if ctx has ended, ctx's.
 //
 // net/http itself repeats a request that a closing connection did not take; that

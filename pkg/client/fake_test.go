@@ -48,7 +48,7 @@ type fakeQueue struct {
 	msgs      []qst.Message
 	confirmed int
 	delivered int
-	deaf      bool     // it never sees an ETag
+	ignored   bool     // it never sees an ETag
 	old       bool     // it does not know max=0
 	polls     []string // the ETag of each
 	asked     []int    // max of each
@@ -79,11 +79,11 @@ func (q *fakeQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var n int
 	good := false
 	before := q.confirmed
-	if _, err := fmt.Sscanf(etag, `"e-%d"`, &n); err == nil && n <= q.delivered && !q.deaf {
+	if _, err := fmt.Sscanf(etag, `"e-%d"`, &n); err == nil && n <= q.delivered && !q.ignored {
 		good = true
 		q.confirmed = max(q.confirmed, n)
 	}
-	if etag != "" && !q.deaf && !q.old {
+	if etag != "" && !q.ignored && !q.old {
 		w.Header().Set("QST-Confirmed", strconv.Itoa(q.confirmed-before))
 	}
 	end := min(q.confirmed+most, len(q.msgs))

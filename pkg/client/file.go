@@ -15,7 +15,7 @@ import (
 	"sync"
 )
 
-// File is a [Store] in a file, which outlives the program and, as far as the file
+// FileStore is a [Store] in a file, which outlives the program and, as far as the file
 // system keeps what was synced, the machine. Save costs one or two fsyncs, so a
 // loop on a slow disk is faster with [Client.PullBatches].
 //
@@ -27,20 +27,20 @@ import (
 // handled message. A new ETag writes a new file and renames it over the old one; a
 // further message is appended. A line that a crash cut short is as if it had not
 // been written.
-type File struct {
+type FileStore struct {
 	path string
 
 	mu       sync.Mutex
-	lock     *os.File // nil: not held
-	last     Place    // what is in the file
-	complete bool     // the file ends with a whole line, written by this File
+	lock     *os.File   // nil: not held
+	last     Checkpoint // what is in the file
+	complete bool       // the file ends with a whole line, written by this File
 }
 
-// NewFile returns a store in the file at path, which need not exist yet; its
+// NewFileStore returns a store in the file at path, which need not exist yet; its
 // directory has to, and must be writable. Two files beside it are used too, path with
 // ".new" and path with ".lock" at its end. The last one stays; it says who holds
 // the lock, and is of no importance otherwise.
-func NewFile(path string) *File { return &File{path: path} }
+func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
 var (
 	// ErrFile is what [File.Load] returns, wrapped, for a file that is none of its own.
@@ -64,7 +64,7 @@ const (
 )
 
 // parseHeader reads the first line.
-func parseHeader(line string) (p Place, ok bool) {
+func parseHeader(line string) (p Checkpoint, ok bool) {
 	for _, header := range []string{headerPart, headerComplete, headerFormat2} {
 		if rest, found := strings.CutPrefix(line, header); found {
 			p.Complete = header == headerComplete
@@ -76,7 +76,7 @@ func parseHeader(line string) (p Place, ok bool) {
 }
 
 // acquire takes the lock.
-func (f *File) acquire() error {
+func (f *FileStore) acquire() error {
 	path := f.path + ".lock"
 	lock, err := openLocked(path)
 	if errors.Is(err, errLocked) {
@@ -105,7 +105,7 @@ func holder(path string) string {
 }
 
 // Release gives up the lock.
-func (f *File) Release() {
+func (f *FileStore) Release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.complete = false // who knows what happens to it now
@@ -117,33 +117,33 @@ func (f *File) Release() {
 
 // Load takes the lock and reads the file. If there is none, the place is the queue's
 // beginning.
-func (f *File) Load(context.Context) (Place, error) {
+func (f *FileStore) Load(context.Context) (Checkpoint, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lock != nil {
-		return Place{}, fmt.Errorf("%s %w by another loop of this program", f.path, ErrInUse)
+		return Checkpoint{}, fmt.Errorf("%s %w by another loop of this program", f.path, ErrInUse)
 	}
 	if err := f.acquire(); err != nil {
-		return Place{}, err
+		return Checkpoint{}, err
 	}
-	f.last, f.complete = Place{}, false
+	f.last, f.complete = Checkpoint{}, false
 	content, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Place{}, nil
+		return Checkpoint{}, nil
 	}
 	if err != nil {
-		return Place{}, err
+		return Checkpoint{}, err
 	}
 	end := bytes.LastIndexByte(content, '\n')
 	lines := strings.Split(string(content[:max(end, 0)]), "\n")
 	p, ok := parseHeader(lines[0])
 	if !ok {
-		return Place{}, fmt.Errorf("%s: %w", f.path, ErrFile)
+		return Checkpoint{}, fmt.Errorf("%s: %w", f.path, ErrFile)
 	}
 	for i, line := range lines[1:] {
 		var d Digest
 		if n, err := hex.Decode(d[:], []byte(line)); err != nil || n != len(d) || len(line) != 2*len(d) {
-			return Place{}, fmt.Errorf("%s: line %d: %w", f.path, i+2, ErrFile)
+			return Checkpoint{}, fmt.Errorf("%s: line %d: %w", f.path, i+2, ErrFile)
 		}
 		p.Handled = append(p.Handled, d)
 	}
@@ -152,7 +152,7 @@ func (f *File) Load(context.Context) (Place, error) {
 
 // Save writes the file and returns when it is on disk. It takes the lock if Load has
 // not.
-func (f *File) Save(_ context.Context, p Place) error {
+func (f *FileStore) Save(_ context.Context, p Checkpoint) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lock == nil {
@@ -161,7 +161,7 @@ func (f *File) Save(_ context.Context, p Place) error {
 		}
 	}
 	n := len(f.last.Handled)
-	further := f.complete && len(p.Handled) >= n && f.last.equal(Place{URL: p.URL, ETag: p.ETag, Handled: p.Handled[:n], Complete: p.Complete})
+	further := f.complete && len(p.Handled) >= n && f.last.equal(Checkpoint{URL: p.URL, ETag: p.ETag, Handled: p.Handled[:n], Complete: p.Complete})
 	f.complete = false // until this has gone well
 	var err error
 	if further {
@@ -177,12 +177,12 @@ func (f *File) Save(_ context.Context, p Place) error {
 	return nil
 }
 
-func (f *File) append(handled []Digest) error {
+func (f *FileStore) append(handled []Digest) error {
 	// Without O_CREATE: if the file is gone, then the lines before are too.
 	return writeSynced(f.path, os.O_WRONLY|os.O_APPEND, appendDigests(nil, handled))
 }
 
-func (f *File) replace(p Place) error {
+func (f *FileStore) replace(p Checkpoint) error {
 	header := headerPart
 	if p.Complete {
 		header = headerComplete

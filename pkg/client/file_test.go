@@ -17,7 +17,7 @@ import (
 )
 
 // load reads what a File would find after a crash at this moment.
-func load(t *testing.T, path string) client.Place {
+func load(t *testing.T, path string) client.Checkpoint {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -27,7 +27,7 @@ func load(t *testing.T, path string) client.Place {
 	if err := os.WriteFile(after, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := client.NewFile(after)
+	f := client.NewFileStore(after)
 	defer f.Release()
 	p, err := f.Load(t.Context())
 	if err != nil {
@@ -38,11 +38,11 @@ func load(t *testing.T, path string) client.Place {
 
 func TestFileKeepsWhatWasSaved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "place")
-	f := client.NewFile(path)
-	if p, err := f.Load(t.Context()); err != nil || !reflect.DeepEqual(p, client.Place{}) {
+	f := client.NewFileStore(path)
+	if p, err := f.Load(t.Context()); err != nil || !reflect.DeepEqual(p, client.Checkpoint{}) {
 		t.Errorf("no file: %+v, %v", p, err)
 	}
-	for _, p := range []client.Place{
+	for _, p := range []client.Checkpoint{
 		{Handled: []client.Digest{{1}}},
 		{Handled: []client.Digest{{1}, {2}}},         // appended
 		{Handled: []client.Digest{{1}, {2}, {3: 4}}}, // appended
@@ -68,11 +68,11 @@ func TestFileKeepsWhatWasSaved(t *testing.T) {
 // A crash while a line is appended leaves the file cut anywhere in that line.
 func TestFileCutShort(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "place")
-	f := client.NewFile(path)
-	before := client.Place{ETag: `"e"`, Handled: []client.Digest{{1}}}
-	after := client.Place{ETag: `"e"`, Handled: []client.Digest{{1}, {2}}}
+	f := client.NewFileStore(path)
+	before := client.Checkpoint{ETag: `"e"`, Handled: []client.Digest{{1}}}
+	after := client.Checkpoint{ETag: `"e"`, Handled: []client.Digest{{1}, {2}}}
 	var sizes [2]int64
-	for i, p := range []client.Place{before, after} {
+	for i, p := range []client.Checkpoint{before, after} {
 		if err := f.Save(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestFileCutShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Release()
-	g := client.NewFile(path)
+	g := client.NewFileStore(path)
 	if _, err := g.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestFileOfSomebodyElse(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if p, err := client.NewFile(path).Load(t.Context()); !errors.Is(err, client.ErrFile) {
+		if p, err := client.NewFileStore(path).Load(t.Context()); !errors.Is(err, client.ErrFile) {
 			t.Errorf("%q: %+v, %v", content, p, err)
 		}
 	}
@@ -125,14 +125,14 @@ func TestFileOfSomebodyElse(t *testing.T) {
 
 func TestFileThatCannotBeWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
-	if err := client.NewFile(filepath.Join(dir, "place")).Save(t.Context(), client.Place{ETag: "e"}); !errors.Is(err, os.ErrNotExist) {
+	if err := client.NewFileStore(filepath.Join(dir, "place")).Save(t.Context(), client.Checkpoint{ETag: "e"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestFileInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "place")
-	holder, other := client.NewFile(path), client.NewFile(path)
+	holder, other := client.NewFileStore(path), client.NewFileStore(path)
 	inUse := func(err error) {
 		t.Helper()
 		if !errors.Is(err, client.ErrInUse) || !strings.Contains(err.Error(), path) {
@@ -148,15 +148,15 @@ func TestFileInUse(t *testing.T) {
 		if want := fmt.Sprintf("by process %d on ", os.Getpid()); !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v", err)
 		}
-		inUse(other.Save(t.Context(), client.Place{ETag: "e"}))
+		inUse(other.Save(t.Context(), client.Checkpoint{ETag: "e"}))
 		other.Release() // has nothing to release
 		_, err = holder.Load(t.Context())
 		inUse(err)
 		holder.Release()
-		if err := other.Save(t.Context(), client.Place{ETag: "e"}); err != nil {
+		if err := other.Save(t.Context(), client.Checkpoint{ETag: "e"}); err != nil {
 			t.Fatal(err)
 		}
-		inUse(holder.Save(t.Context(), client.Place{}))
+		inUse(holder.Save(t.Context(), client.Checkpoint{}))
 		other.Release()
 	}
 }
@@ -166,12 +166,12 @@ func TestPullsOfOneFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "place")
 	c := newLocal(t, newFakeQueue(3))
 	var got []string
-	for msg, err := range c.Pull(t.Context(), client.PullOptions{Store: client.NewFile(path), UntilEmpty: true}) {
+	for msg, err := range c.Pull(t.Context(), client.PullOptions{Store: client.NewFileStore(path), UntilEmpty: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, msg.Body)
-		if more, err := take(c, client.PullOptions{Store: client.NewFile(path)}, 0); len(more) > 0 || !errors.Is(err, client.ErrInUse) {
+		if more, err := take(c, client.PullOptions{Store: client.NewFileStore(path)}, 0); len(more) > 0 || !errors.Is(err, client.ErrInUse) {
 			t.Errorf("another loop got %v, %v", more, err)
 		}
 	}
@@ -183,7 +183,9 @@ func TestPullsOfOneFile(t *testing.T) {
 // What was handled in one queue was not in another.
 func TestPlaceOfAnotherQueue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "place")
-	opts := func() client.PullOptions { return client.PullOptions{Store: client.NewFile(path), UntilEmpty: true} }
+	opts := func() client.PullOptions {
+		return client.PullOptions{Store: client.NewFileStore(path), UntilEmpty: true}
+	}
 	here, err := client.New(endpoint, client.WithHTTPClient(&http.Client{Transport: local{newFakeQueue(3)}}))
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +197,7 @@ func TestPlaceOfAnotherQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := take(there, opts(), 0); len(got) > 0 || !errors.Is(err, client.ErrPlace) || !strings.Contains(err.Error(), endpoint) {
+	if got, err := take(there, opts(), 0); len(got) > 0 || !errors.Is(err, client.ErrCheckpoint) || !strings.Contains(err.Error(), endpoint) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if got, err := take(here, opts(), 0); err != nil || !slices.Equal(got, bodies(2, 3)) {
@@ -206,7 +208,7 @@ func TestPlaceOfAnotherQueue(t *testing.T) {
 // That the place can't be kept shows before a message is handled.
 func TestPullWithoutAWritableDirectory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "place")
-	got, err := take(newLocal(t, newFakeQueue(3)), client.PullOptions{Store: client.NewFile(path)}, 0)
+	got, err := take(newLocal(t, newFakeQueue(3)), client.PullOptions{Store: client.NewFileStore(path)}, 0)
 	if len(got) > 0 || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -233,7 +235,7 @@ func TestReleaseWhileProgramsStart(t *testing.T) {
 		})
 	}
 	for range 3000 {
-		f := client.NewFile(path)
+		f := client.NewFileStore(path)
 		if _, err := f.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}

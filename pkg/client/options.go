@@ -17,7 +17,7 @@ var errOption = errors.New("client: option out of range")
 
 // WithHTTPClient has requests made by h: its Transport (TLS, proxies, tracing) and
 // its Jar are used, its Timeout and CheckRedirect are not. Requests have time-outs
-// that fit them, and a redirect is a [*StopError]. h itself is not changed.
+// that fit them, and a redirect is a [*EndpointError]. h itself is not changed.
 //
 // A Transport should not have a ResponseHeaderTimeout below what [WithWait] says
 // and some seconds.

@@ -41,7 +41,7 @@ type Batch struct {
 // [Client.Pull] is made of; use it for a look at what is there (without an ETag
 // nothing is confirmed, and the messages come again) or for a loop of your own.
 //
-// Errors: [*StopError]; [*RefusedError] for a parameter that the service does not
+// Errors: [*EndpointError]; [*RejectedError] for a parameter that the service does not
 // take; [*UnavailableError], also for an answer that did not arrive whole;
 // [ErrETag]; ctx.Err(), wrapped.
 func (c *Client) Poll(ctx context.Context, req PollRequest) (Batch, error) {

@@ -28,7 +28,7 @@ type PullOptions struct {
 // Pull takes messages out of the queue, one by one in their order. The body of the loop
 // handles them:
 //
-//	for msg, err := range c.Pull(ctx, client.PullOptions{Store: client.NewFile("place")}) {
+//	for msg, err := range c.Pull(ctx, client.PullOptions{Store: client.NewFileStore("place")}) {
 //		if err != nil {
 //			return err
 //		}
@@ -60,12 +60,12 @@ type PullOptions struct {
 //
 // An error comes as the last pair, with a zero message:
 //   - ctx.Err(), wrapped, when the context has ended, between two messages.
-//   - [*StopError]: wrong credentials or the wrong URL.
-//   - [*RefusedError]: an option is out of the service's range.
+//   - [*EndpointError]: wrong credentials or the wrong URL.
+//   - [*RejectedError]: an option is out of the service's range.
 //   - [*UnavailableError]: with UntilEmpty, when it gives up; with Limit, if the last
 //     messages could not be confirmed.
 //   - [ErrETag]: messages can't be confirmed through what is between here and the service.
-//   - [ErrPlace]: the Store has a place in another queue.
+//   - [ErrCheckpoint]: the Store has a place in another queue.
 //   - what the Store returned, wrapped: [ErrInUse], say. If it could not save, the last message given was
 //     handled, and will come again.
 //

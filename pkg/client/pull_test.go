@@ -66,7 +66,7 @@ func TestPullLimitConfirmsExactlyThose(t *testing.T) {
 func TestPullGoesOnWhereItWas(t *testing.T) {
 	for _, sizes := range [][2]int{{1, 1}, {4, 4}, {10, 3}, {3, 10}, {10, 1}} {
 		for left := 1; left <= 12; left++ {
-			store := new(client.Memory)
+			store := new(client.MemoryStore)
 			goesOn(t, sizes, left, func() client.Store { return store })
 		}
 	}
@@ -75,7 +75,7 @@ func TestPullGoesOnWhereItWas(t *testing.T) {
 func TestPullGoesOnWhereTheFileSays(t *testing.T) {
 	for _, left := range []int{1, 5, 12} {
 		path := filepath.Join(t.TempDir(), "place")
-		goesOn(t, [2]int{5, 2}, left, func() client.Store { return client.NewFile(path) })
+		goesOn(t, [2]int{5, 2}, left, func() client.Store { return client.NewFileStore(path) })
 	}
 }
 
@@ -97,7 +97,7 @@ func goesOn(t *testing.T, sizes [2]int, left int, store func() client.Store) {
 
 func TestPullDoesNotTakeAPanicForHandled(t *testing.T) {
 	q := newFakeQueue(3)
-	store := new(client.Memory)
+	store := new(client.MemoryStore)
 	c := newLocal(t, q)
 	func() {
 		defer func() { _ = recover() }()
@@ -141,7 +141,7 @@ func TestPullEndsWithItsContextAndConfirms(t *testing.T) {
 
 func TestPullBatches(t *testing.T) {
 	q := newFakeQueue(10)
-	store := new(client.Memory)
+	store := new(client.MemoryStore)
 	c := newLocal(t, q)
 	for msgs, err := range c.PullBatches(t.Context(), client.PullOptions{Store: store, Max: 4}) {
 		if err != nil || len(msgs) != 4 {
@@ -160,7 +160,7 @@ func TestPullBatches(t *testing.T) {
 func TestPullThatIsNotHeardStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue(3)
-		q.deaf = true
+		q.ignored = true
 		got, err := take(newLocal(t, q), client.PullOptions{}, 0)
 		if !errors.Is(err, client.ErrETag) || !slices.Equal(got, bodies(0, 3)) {
 			t.Errorf("got %v, %v; want each once, then ErrETag", got, err)
@@ -227,18 +227,18 @@ func TestPullUntilEmptyGivesUp(t *testing.T) {
 }
 
 type brokenStore struct {
-	client.Memory
+	client.MemoryStore
 
 	saves int
 }
 
 var errDisk = errors.New("disk full")
 
-func (s *brokenStore) Save(ctx context.Context, p client.Place) error {
+func (s *brokenStore) Save(ctx context.Context, p client.Checkpoint) error {
 	if s.saves--; s.saves < 0 {
 		return errDisk
 	}
-	return s.Memory.Save(ctx, p)
+	return s.MemoryStore.Save(ctx, p)
 }
 
 func TestPullStopsWhenItCannotSave(t *testing.T) {
@@ -256,7 +256,7 @@ func TestPullStopsWhenItCannotSave(t *testing.T) {
 }
 
 func TestPullPermanentErrors(t *testing.T) {
-	for status, want := range map[int]any{400: new(*client.RefusedError), 401: new(*client.StopError), 404: new(*client.StopError)} {
+	for status, want := range map[int]any{400: new(*client.RejectedError), 401: new(*client.EndpointError), 404: new(*client.EndpointError)} {
 		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		if _, err := take(newLocal(t, h), client.PullOptions{}, 0); !errors.As(err, want) {
 			t.Errorf("status %d: got %v", status, err)

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// mostMessages is the most that a service gives in an answer.
-	mostMessages = 1000
+	// maxMessages is the most that a service gives in an answer.
+	maxMessages = 1000
 	// defaultMessages is what it gives a client that does not say.
 	defaultMessages = 100
 
@@ -22,24 +22,24 @@ const (
 	// quickMost bounds the pause after such answers. Messages wait for that long.
 	quickMost = 5 * time.Second
 
-	// mostDeaf is how many polls in a row may be answered with the very messages that they
+	// maxIgnored is how many polls in a row may be answered with the very messages that they
 	// confirm. One is a storage that was set back; some more give a network a chance
 	// that is being repaired: the pauses in between add up to about ten seconds.
-	mostDeaf = 8
+	maxIgnored = 8
 
 	// confirmTimeout bounds the last requests of a loop whose context has ended, or whose
 	// body has left it: the program wants to go, and nothing is lost without them.
 	confirmTimeout = 5 * time.Second
 
-	// once is how long insist goes on where one attempt is enough.
+	// once is how long withRetry goes on where one attempt is enough.
 	once = time.Nanosecond
 )
 
 // puller is the state of one loop.
 type puller struct {
-	c     *Client
-	opts  PullOptions
-	place Place // as it is in the store
+	c          *Client
+	opts       PullOptions
+	checkpoint Checkpoint // as it is in the store
 
 	release func() // gives the store back
 
@@ -59,30 +59,30 @@ type delivery struct {
 
 func (c *Client) newPuller(ctx context.Context, opts PullOptions) (*puller, error) {
 	p := &puller{c: c, opts: opts, confirmed: true, release: func() {}}
-	if opts.Max < 0 || opts.Max > mostMessages || opts.Limit < 0 {
+	if opts.Max < 0 || opts.Max > maxMessages || opts.Limit < 0 {
 		return p, fmt.Errorf("%w: pulling at most %d, %d at once", errOption, opts.Limit, opts.Max)
 	}
 	if opts.Max == 0 {
 		p.opts.Max = defaultMessages
 	}
 	if opts.Store == nil {
-		p.opts.Store = new(Memory)
+		p.opts.Store = new(MemoryStore)
 	}
 	p.max = p.opts.Max
 	var err error
-	if p.place, err = p.opts.Store.Load(ctx); err != nil {
-		return p, fmt.Errorf("loading the place in the queue: %w", err)
+	if p.checkpoint, err = p.opts.Store.Load(ctx); err != nil {
+		return p, fmt.Errorf("loading the checkpoint: %w", err)
 	}
 	p.release = p.opts.Store.Release
-	if u := p.place.URL; u != "" && u != c.URL() {
-		return p, fmt.Errorf("%w: it is one in %s, not in %s", ErrPlace, u, c.URL())
+	if u := p.checkpoint.URL; u != "" && u != c.URL() {
+		return p, fmt.Errorf("%w: it is one in %s, not in %s", ErrCheckpoint, u, c.URL())
 	}
 	switch n := p.partly(); {
 	case n > 0:
 		// The loop before ended in the middle of a batch. What it had handled is asked for
 		// first, by itself: so there is an ETag for it, and it is confirmed.
 		p.max = min(n, p.opts.Max)
-	case p.place.URL != "":
+	case p.checkpoint.URL != "":
 		// The next message may be what it ended with. That one is tried alone: if it ends
 		// this loop too, no other was delivered with it.
 		p.max = 1
@@ -90,10 +90,10 @@ func (c *Client) newPuller(ctx context.Context, opts PullOptions) (*puller, erro
 	return p, nil
 }
 
-// ErrPlace ends a pull whose store has a place in another queue. If it is the same one,
-// at a new address, have the store know it by that: in a [File] the URL is on the
+// ErrCheckpoint ends a pull whose store has a checkpoint of another queue. If it is the same one,
+// at a new address, have the store know it by that: in a [FileStore] the URL is on the
 // first line.
-var ErrPlace = errors.New("the stored place is not one in this queue")
+var ErrCheckpoint = errors.New("the stored checkpoint is not one of this queue")
 
 func (p *puller) done() bool { return p.opts.Limit > 0 && p.given >= p.opts.Limit }
 
@@ -104,11 +104,11 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 	if p.opts.UntilEmpty {
 		giveUp = p.c.retry.giveUp
 	}
-	idle, deaf := 0, 0 // answers in a row that came at once and brought us no further; that ignored our ETag
+	idle, ignored := 0, 0 // answers in a row that came at once and brought us no further; that ignored our ETag
 	for {
 		var b polled
 		var began time.Time
-		err := p.c.insist(ctx, "poll", giveUp, func() (err error) {
+		err := p.c.withRetry(ctx, "poll", giveUp, func() (err error) {
 			began = time.Now()
 			b, err = p.poll(ctx)
 			return err
@@ -116,14 +116,14 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 		if err != nil {
 			return delivery{}, err
 		}
-		d := p.sift(b.Batch)
-		if len(d.known) > 0 && p.place.Complete {
+		d := p.dropHandled(b.Batch)
+		if len(d.known) > 0 && p.checkpoint.Complete {
 			// They are equal to messages that the poll confirmed. Either that was not heard
 			// and they are those again, or it was and they are new.
-			switch heard, err := p.heard(ctx, giveUp, b); {
+			switch ok, err := p.acknowledged(ctx, giveUp, b); {
 			case err != nil:
 				return delivery{}, err
-			case heard:
+			case ok:
 				d = delivery{fresh: b.Messages, etag: b.ETag}
 			case p.settled:
 				continue // now what comes is new
@@ -136,8 +136,8 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 		if len(b.Messages) > 0 {
 			// All of them were handled: their ETag says so. The digests stay, for the
 			// service may not hear of it.
-			if b.ETag != p.place.ETag {
-				idle, deaf = 0, 0
+			if b.ETag != p.checkpoint.ETag {
+				idle, ignored = 0, 0
 				if p.partly() == len(d.known) {
 					// The next one is what the loop before ended with, maybe not by its will.
 					p.max = 1
@@ -147,8 +147,8 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 				}
 				continue
 			}
-			if deaf++; deaf == mostDeaf {
-				return delivery{}, fmt.Errorf("%w: %d polls confirmed messages, and got the same ones again", ErrETag, deaf)
+			if ignored++; ignored == maxIgnored {
+				return delivery{}, fmt.Errorf("%w: %d polls confirmed messages, and got the same ones again", ErrETag, ignored)
 			}
 		}
 		if time.Since(began) >= quick {
@@ -165,7 +165,7 @@ func (p *puller) next(ctx context.Context) (delivery, error) {
 // poll makes one poll. After one that failed it asks for half as many messages: a
 // connection that is cut after some time or some bytes still lets a few through.
 func (p *puller) poll(ctx context.Context) (polled, error) {
-	req := PollRequest{ETag: p.place.ETag, Max: p.max}
+	req := PollRequest{ETag: p.checkpoint.ETag, Max: p.max}
 	if p.opts.Limit > 0 {
 		req.Max = min(req.Max, p.opts.Limit-p.given)
 	}
@@ -183,11 +183,11 @@ func (p *puller) poll(ctx context.Context) (polled, error) {
 	return b, nil
 }
 
-// sift takes out of a batch what was handled already. Content decides: an ID alone
+// dropHandled takes out of a batch what was handled already. Content decides: an ID alone
 // does not name a message, phones count from 1 again when they restart.
-func (p *puller) sift(b Batch) delivery {
-	handled := make(map[Digest]int, len(p.place.Handled))
-	for _, digest := range p.place.Handled {
+func (p *puller) dropHandled(b Batch) delivery {
+	handled := make(map[Digest]int, len(p.checkpoint.Handled))
+	for _, digest := range p.checkpoint.Handled {
 		handled[digest]++
 	}
 	d := delivery{etag: b.ETag}
@@ -213,23 +213,23 @@ func (p *puller) handled(ctx context.Context, d *delivery, n int) error {
 	}
 	d.fresh = d.fresh[n:]
 	p.given += n
-	place := Place{URL: p.c.URL(), ETag: p.place.ETag, Handled: d.known}
+	place := Checkpoint{URL: p.c.URL(), ETag: p.checkpoint.ETag, Handled: d.known}
 	if len(d.fresh) == 0 {
 		place.ETag, place.Complete = d.etag, true
 	}
 	return p.save(ctx, place)
 }
 
-func (p *puller) save(ctx context.Context, place Place) error {
-	if place.equal(p.place) {
+func (p *puller) save(ctx context.Context, place Checkpoint) error {
+	if place.equal(p.checkpoint) {
 		return nil
 	}
 	if err := p.opts.Store.Save(context.WithoutCancel(ctx), place); err != nil {
 		return fmt.Errorf("saving the place in the queue: %w", err)
 	}
-	if place.ETag != p.place.ETag {
+	if place.ETag != p.checkpoint.ETag {
 		p.confirmed, p.settled = false, false
 	}
-	p.place = place
+	p.checkpoint = place
 	return nil
 }

@@ -24,12 +24,12 @@ import (
 // context's: then nobody heard the answer. Pushing the rest again settles that.
 //
 // Errors:
-//   - [*RefusedError]: the service will never take the message at Index; the ones
+//   - [*RejectedError]: the service will never take the message at Index; the ones
 //     before it are stored, the ones after it have not been tried. A batch that is
 //     refused is halved until it is known which message it is, and a batch that is
 //     too large for something on the way until it fits. (One that gets no answer is
 //     halved too, for a slow line may let that through.)
-//   - [*StopError]: wrong credentials or the wrong URL.
+//   - [*EndpointError]: wrong credentials or the wrong URL.
 //   - [*UnavailableError]: it did not work in the time that [WithRetry] sets.
 //   - ctx.Err(), wrapped.
 func (c *Client) Push(ctx context.Context, msgs ...qst.Message) (qst.Result, error) {
@@ -40,7 +40,7 @@ func (c *Client) Push(ctx context.Context, msgs ...qst.Message) (qst.Result, err
 	for first := 0; first < len(msgs); {
 		var n int
 		var result qst.Result
-		err := c.insist(ctx, "push", c.retry.giveUp, func() (err error) {
+		err := c.withRetry(ctx, "push", c.retry.giveUp, func() (err error) {
 			var body []byte
 			n, body = c.batch(msgs[first:], try)
 			result, err = c.pushBatch(ctx, body, n)
@@ -49,7 +49,7 @@ func (c *Client) Push(ctx context.Context, msgs ...qst.Message) (qst.Result, err
 			}
 			return err
 		})
-		if refused, ok := errors.AsType[*RefusedError](err); ok {
+		if refused, ok := errors.AsType[*RejectedError](err); ok {
 			if n > 1 && refused.Status != http.StatusUnsupportedMediaType {
 				most, try = n/2, n/2
 				c.log.InfoContext(ctx, "a batch was refused; trying half of it", "messages", n, "error", err)

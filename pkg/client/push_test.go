@@ -139,11 +139,11 @@ func TestPushFindsTheMessageThatIsRefused(t *testing.T) {
 			}}
 			msgs := numbered(20)
 			result, err := newLocal(t, s, client.WithBatchLimits(7, 1<<20)).Push(t.Context(), msgs...)
-			var refused *client.RefusedError
+			var refused *client.RejectedError
 			if !errors.As(err, &refused) {
 				t.Fatalf("got %v", err)
 			}
-			want := client.RefusedError{Status: status, Detail: "because [31m of this", Index: bad, Count: 1, ID: msgs[bad].ID}
+			want := client.RejectedError{Status: status, Detail: "because [31m of this", Index: bad, Count: 1, ID: msgs[bad].ID}
 			if *refused != want || result.Accepted != bad || !slices.Equal(s.bodies(), bodies(0, bad)) {
 				t.Errorf("got %+v after %v; want %+v", *refused, s.bodies(), want)
 			}
@@ -168,7 +168,7 @@ func TestPushDoesNotBlameMessagesForATypeThatIsRefused(t *testing.T) {
 	tries := 0
 	s := &takeAll{refuse: func([]qst.Message, []byte) int { tries++; return http.StatusUnsupportedMediaType }}
 	_, err := newLocal(t, s).Push(t.Context(), numbered(5)...)
-	var refused *client.RefusedError
+	var refused *client.RejectedError
 	if !errors.As(err, &refused) || refused.Count != 5 || refused.Index != 0 || tries != 1 {
 		t.Errorf("got %v after %d tries", err, tries)
 	}
@@ -186,8 +186,8 @@ func TestPushStatusClasses(t *testing.T) {
 			s := &takeAll{refuse: func([]qst.Message, []byte) int { tries++; return status }}
 			_, err := newLocal(t, s).Push(t.Context(), qst.Message{Body: "x"})
 			var (
-				refused     *client.RefusedError
-				stop        *client.StopError
+				refused     *client.RejectedError
+				stop        *client.EndpointError
 				unavailable *client.UnavailableError
 			)
 			var ok bool
@@ -341,7 +341,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		w.WriteHeader(http.StatusMovedPermanently)
 	})
 	_, err := newLocal(t, h).Push(t.Context(), qst.Message{Body: "x"})
-	var stop *client.StopError
+	var stop *client.EndpointError
 	if !errors.As(err, &stop) || stop.Location != "https://other.example.org/" {
 		t.Errorf("got %v", err)
 	}

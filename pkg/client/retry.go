@@ -25,9 +25,9 @@ func (r retry) pause(failed int, took, retryAfter time.Duration) time.Duration {
 	return max(rand.N(most+1)-took, min(retryAfter, r.most), 0) //nolint:gosec // spread, no secret
 }
 
-// insist calls f until it succeeds, or fails for good (with anything but an
+// withRetry calls f until it succeeds, or fails for good (with anything but an
 // UnavailableError), or has failed for giveUp (0: for ever), or ctx ends.
-func (c *Client) insist(ctx context.Context, request string, giveUp time.Duration, f func() error) error {
+func (c *Client) withRetry(ctx context.Context, request string, giveUp time.Duration, f func() error) error {
 	log := c.log.With("request", request, "url", c.URL())
 	start := time.Now()
 	for failed := 0; ; {

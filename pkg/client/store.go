@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Place is how far the handling of a queue has come. The zero value is its beginning.
-type Place struct {
+// Checkpoint is how far the handling of a queue has come. The zero value is its beginning.
+type Checkpoint struct {
 	// URL is that of the endpoint whose queue this is a place in: in another one it
 	// means nothing, and would have messages passed over there that were never handled.
 	URL string
@@ -30,8 +30,8 @@ type Place struct {
 	Complete bool
 }
 
-// equal reports whether two places are the same.
-func (p Place) equal(other Place) bool {
+// equal reports whether two checkpoints are the same.
+func (p Checkpoint) equal(other Checkpoint) bool {
 	return p.URL == other.URL && p.ETag == other.ETag && p.Complete == other.Complete && slices.Equal(p.Handled, other.Handled)
 }
 
@@ -45,36 +45,36 @@ type Digest = [16]byte
 //
 // A store belongs to one queue, and to one loop at a time.
 type Store interface {
-	// Load returns what was saved last, or the zero Place. It should fail while another
+	// Load returns what was saved last, or the zero Checkpoint. It should fail while another
 	// loop uses the store, in whatever program.
-	Load(ctx context.Context) (Place, error)
+	Load(ctx context.Context) (Checkpoint, error)
 
 	// Save returns when the place is as safe as the store makes it. It may not keep or
 	// change p.Handled. Its context does not end with that of the loop: what was
 	// handled has to be saved also when the loop is told to end.
-	Save(ctx context.Context, p Place) error
+	Save(ctx context.Context, p Checkpoint) error
 
 	// Release says that the loop that called Load has ended.
 	Release()
 }
 
-// Memory is a Store that lasts as long as the program. A program that starts again
+// MemoryStore is a Store that lasts as long as the program. A program that starts again
 // is given the batch that it had in hand again, from its start. The zero value is
 // ready for use.
-type Memory struct {
+type MemoryStore struct {
 	mu    sync.Mutex
-	place Place
+	place Checkpoint
 }
 
 // Load returns what was saved last. It can't fail.
-func (m *Memory) Load(context.Context) (Place, error) {
+func (m *MemoryStore) Load(context.Context) (Checkpoint, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return clone(m.place), nil
 }
 
 // Save keeps p. It can't fail.
-func (m *Memory) Save(_ context.Context, p Place) error {
+func (m *MemoryStore) Save(_ context.Context, p Checkpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.place = clone(p)
@@ -82,9 +82,9 @@ func (m *Memory) Save(_ context.Context, p Place) error {
 }
 
 // Release does nothing.
-func (m *Memory) Release() {}
+func (m *MemoryStore) Release() {}
 
-func clone(p Place) Place {
+func clone(p Checkpoint) Checkpoint {
 	p.Handled = slices.Clone(p.Handled)
 	return p
 }

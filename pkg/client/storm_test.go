@@ -87,7 +87,7 @@ func TestStorm(t *testing.T) {
 		// middle of what it was given.
 		lifetime := 1 + rand.IntN(min(total/5, 4000))
 		c := stormClient(t, proxy.URL("storm/gateway"), rand.IntN(2) == 0)
-		for msg, err := range c.Pull(ctx, client.PullOptions{Store: client.NewFile(path), Max: 1 + rand.IntN(300), Limit: total - handled}) {
+		for msg, err := range c.Pull(ctx, client.PullOptions{Store: client.NewFileStore(path), Max: 1 + rand.IntN(300), Limit: total - handled}) {
 			if err != nil {
 				t.Fatalf("after %d of %d messages: %v", handled, total, err)
 			}
@@ -103,7 +103,7 @@ func TestStorm(t *testing.T) {
 		}
 	}
 	storm.Wait()
-	for msg, err := range stormClient(t, proxy.URL("storm/gateway"), false).Pull(ctx, client.PullOptions{Store: client.NewFile(path), UntilEmpty: true}) {
+	for msg, err := range stormClient(t, proxy.URL("storm/gateway"), false).Pull(ctx, client.PullOptions{Store: client.NewFileStore(path), UntilEmpty: true}) {
 		t.Errorf("one more: %+v, %v", msg, err)
 		break // it says enough
 	}
@@ -267,7 +267,7 @@ func TestPushRefusedByTheService(t *testing.T) {
 	msgs := numbered(10)
 	msgs[6].Subject = string(make([]byte, 200))
 	_, err = c.Push(t.Context(), msgs...)
-	var refused *client.RefusedError
+	var refused *client.RejectedError
 	if !errors.As(err, &refused) || refused.Index != 6 || refused.Status != http.StatusRequestEntityTooLarge || refused.Detail == "" {
 		t.Errorf("got %v", err)
 	}

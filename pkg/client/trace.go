@@ -81,8 +81,8 @@ func endSpan(ctx context.Context, span trace.Span, messages int, err error) {
 // statusOf returns the status that err came of; 0: none.
 func statusOf(err error) int {
 	var (
-		refused     *RefusedError
-		stop        *StopError
+		refused     *RejectedError
+		stop        *EndpointError
 		unavailable *UnavailableError
 	)
 	switch {

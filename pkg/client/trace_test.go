@@ -75,7 +75,7 @@ func TestRequestsAreSpans(t *testing.T) {
 	if _, err := pusher.Push(ctx, numbered(3)...); err != nil {
 		t.Fatal(err)
 	}
-	var stop *client.StopError
+	var stop *client.EndpointError
 	if _, err := pusher.Push(ctx, numbered(1)...); !errors.As(err, &stop) {
 		t.Fatal(err)
 	}

@@ -167,8 +167,8 @@ func (t *clientExam) exchanges() []string {
 	t.server.mu.Lock()
 	defer t.server.mu.Unlock()
 	l := t.server.seen
-	if len(l) > 2*mostExchanges {
-		l = l[len(l)-2*mostExchanges:]
+	if len(l) > 2*maxExchanges {
+		l = l[len(l)-2*maxExchanges:]
 	}
 	for _, s := range t.said {
 		l = append(l, "the client said: "+excerpt(s, 1000))

@@ -34,8 +34,8 @@ func ours(format qst.Format) conformance.Client {
 		} else {
 			out.Messages, err = pullAll(ctx, c, task)
 		}
-		var refused *client.RefusedError
-		var stop *client.StopError
+		var refused *client.RejectedError
+		var stop *client.EndpointError
 		switch {
 		case err == nil:
 			out.Ending = conformance.Done
@@ -54,7 +54,7 @@ func ours(format qst.Format) conformance.Client {
 var errHandler = errors.New("the handler failed")
 
 func pullAll(ctx context.Context, c *client.Client, task conformance.Task) (handled []string, err error) {
-	for m, err := range c.Pull(ctx, client.PullOptions{Limit: task.Max, Store: client.NewFile(task.State)}) {
+	for m, err := range c.Pull(ctx, client.PullOptions{Limit: task.Max, Store: client.NewFileStore(task.State)}) {
 		if err != nil {
 			return handled, err
 		}

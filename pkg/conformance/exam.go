@@ -32,8 +32,8 @@ type exam struct {
 
 type login struct{ user, password string }
 
-// mostExchanges is how many exchanges a failure shows.
-const mostExchanges = 4
+// maxExchanges is how many exchanges a failure shows.
+const maxExchanges = 4
 
 func newExam(ctx context.Context, target Target) *exam {
 	target = target.withDefaults()
@@ -213,7 +213,7 @@ func (t *exam) note(method, path, body string, header []string, got string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.exchanges = append(t.exchanges, b.String())
-	if len(t.exchanges) > mostExchanges {
+	if len(t.exchanges) > maxExchanges {
 		t.exchanges = t.exchanges[1:]
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// mostDigits is the most of an E.164 number, and some for national prefixes.
-const mostDigits = 20
+// maxDigits is the most of an E.164 number, and some for national prefixes.
+const maxDigits = 20
 
 // Number returns the telephone number in a message's address: sms://+855…, sms:, tel: or the
 // bare number. Spaces, dots, hyphens and brackets are dropped. ok is false for
@@ -32,7 +32,7 @@ func Number(address string) (number string, ok bool) {
 	}
 	number = b.String()
 	digits := strings.TrimPrefix(number, "+")
-	return number, digits != "" && len(digits) <= mostDigits
+	return number, digits != "" && len(digits) <= maxDigits
 }
 
 // Address returns the address that a message has for a number, or for the name that a

@@ -63,8 +63,8 @@ type Bridge struct {
 	metrics  *metrics
 	spool    *spool
 	journal  *journal
-	place    *client.File
-	lock     *client.File // of the state directory
+	place    *client.FileStore
+	lock     *client.FileStore // of the state directory
 
 	advancing sync.Mutex // held from reading an entry of the journal to writing it
 }
@@ -80,11 +80,11 @@ func New(s Settings, c *client.Client, g Gateway, log *slog.Logger) (*Bridge, er
 	}
 	b := &Bridge{settings: s, client: c, gateway: g, log: log, metrics: &metrics{}}
 	// Before anything of the directory is touched: who holds it is its only bridge.
-	b.lock = client.NewFile(filepath.Join(s.State, "bridge"))
+	b.lock = client.NewFileStore(filepath.Join(s.State, "bridge"))
 	if _, err := b.lock.Load(context.Background()); err != nil {
 		return nil, err
 	}
-	b.place = client.NewFile(filepath.Join(s.State, "outbound"))
+	b.place = client.NewFileStore(filepath.Join(s.State, "outbound"))
 	var err error
 	if b.spool, err = openSpool(s.State, s.SpoolMax); err == nil {
 		b.journal, err = openJournal(filepath.Join(s.State, "journal"))
@@ -167,7 +167,7 @@ func (b *Bridge) hand(ctx, finishing context.Context, m qst.Message) error {
 	if rejected != nil {
 		err = rejected
 	} else {
-		err = b.insist(ctx, finishing, t)
+		err = b.withRetry(ctx, finishing, t)
 	}
 	if r, ok := errors.AsType[*RejectedError](err); ok {
 		b.log.WarnContext(ctx, "a text can't be sent", "id", m.ID, "code", r.Code, "reason", r.Reason)
@@ -178,7 +178,7 @@ func (b *Bridge) hand(ctx, finishing context.Context, m qst.Message) error {
 		case codeLate:
 			event.Status = Unknown
 		}
-		return b.insistReport(ctx, key, event)
+		return b.reportWithRetry(ctx, key, event)
 	}
 	if errors.Is(err, ErrDouble) {
 		b.log.WarnContext(ctx, "handed over, maybe a second time: the gateway can't tell", "id", m.ID)
@@ -241,8 +241,8 @@ func units(s string) (n int) {
 	return n
 }
 
-// insist hands a text over, as often as it takes.
-func (b *Bridge) insist(ctx, finishing context.Context, t Text) error {
+// withRetry hands a text over, as often as it takes.
+func (b *Bridge) withRetry(ctx, finishing context.Context, t Text) error {
 	pause := 200 * time.Millisecond
 	for {
 		if !t.ValidUntil.IsZero() && time.Now().After(t.ValidUntil) {

@@ -324,7 +324,7 @@ func TestReports(t *testing.T) {
 }
 
 // A message that is offered again before the service has it is one message; a full spool is
-// an error; and what the service will never take is set aside.
+// an error; and what the service will never take becomes a dead letter.
 func TestReceive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

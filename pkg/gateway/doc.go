@@ -8,7 +8,7 @@
 // A bridge can be killed at any time, and its machine can fail. Its state directory
 // has what the next start needs:
 //
-//	outbound        how far the channel's outbound queue was handled (client.File)
+//	outbound        how far the channel's outbound queue was handled (client.FileStore)
 //	journal         each text that was handed to the gateway, and what became of it
 //	spool/          messages and reports for the channel that the service has not stored yet
 //	spool-refused/  messages that the service will never take, for a person to look at

@@ -56,9 +56,9 @@ func (b *Bridge) Report(key string, event Event) error {
 	return b.advance(key, func(e *entry) { e.Status, e.Done = event.Status, event.Last })
 }
 
-// insistReport is Report for one that the bridge itself has to make: while the spool is full
+// reportWithRetry is Report for one that the bridge itself has to make: while the spool is full
 // it waits.
-func (b *Bridge) insistReport(ctx context.Context, key string, event Event) error {
+func (b *Bridge) reportWithRetry(ctx context.Context, key string, event Event) error {
 	for {
 		err := b.Report(key, event)
 		if !errors.Is(err, ErrFull) {
@@ -128,7 +128,7 @@ func (b *Bridge) tidy(ctx context.Context) error {
 			if e.Status == handing {
 				continue // it is being tried
 			}
-			if err := b.insistReport(ctx, e.Key, Event{Status: Unknown, Code: "report-wait", At: e.Begun, Last: true}); err != nil {
+			if err := b.reportWithRetry(ctx, e.Key, Event{Status: Unknown, Code: "report-wait", At: e.Begun, Last: true}); err != nil {
 				return err
 			}
 		}

@@ -49,8 +49,8 @@ type Event struct {
 	Last   bool      // the gateway will say no more of this text
 }
 
-// mostCode bounds qst-code: a gateway's error text may be of any length.
-const mostCode = 256
+// maxCode bounds qst-code: a gateway's error text may be of any length.
+const maxCode = 256
 
 // report returns the message that tells the application.
 func report(id string, key string, e Event) qst.Message {
@@ -66,7 +66,7 @@ func report(id string, key string, e Event) qst.Message {
 		m.When = e.At.UTC().Format(time.RFC3339)
 	}
 	if e.Code != "" {
-		m.Properties = append(m.Properties, property("qst-code", cut(e.Code, mostCode)))
+		m.Properties = append(m.Properties, property("qst-code", cut(e.Code, maxCode)))
 	}
 	return m
 }

@@ -99,8 +99,8 @@ func (s *spool) put(m qst.Message) (bool, error) {
 	return true, nil
 }
 
-// mostAtOnce is how many messages are pushed in one go.
-const mostAtOnce = 200
+// maxBatch is how many messages are pushed in one go.
+const maxBatch = 200
 
 // push pushes what is there and what arrives, until ctx ends. A push that is under way gets
 // until sending ends.
@@ -110,7 +110,7 @@ func (s *spool) push(ctx, sending context.Context, c *client.Client, m *metrics)
 		if err != nil {
 			return err
 		}
-		for batch := range slices.Chunk(names, mostAtOnce) {
+		for batch := range slices.Chunk(names, maxBatch) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -150,7 +150,7 @@ func (s *spool) pushFiles(ctx context.Context, c *client.Client, m *metrics, nam
 			return err
 		}
 		names, msgs = names[stored:], msgs[stored:]
-		refused, ok := errors.AsType[*client.RefusedError](err)
+		refused, ok := errors.AsType[*client.RejectedError](err)
 		if ok && refused.Count == 1 && refused.Detail != "" { // the service's own words
 			m.refused.Add(1)
 			aside := func(path string) error { return os.Rename(path, filepath.Join(s.refused, filepath.Base(path))) }

@@ -17,7 +17,7 @@ type room struct {
 // message of a batch to keep with it.
 const (
 	fewestInRoom = 4
-	mostInRoom   = 64
+	maxInRoom    = 64
 )
 
 // beginMessage makes what is added next belong to another message.
@@ -50,7 +50,7 @@ func (r *room) addProperty(m *Message, p Property) {
 
 // moreRoom returns new room that begins with what is in full from index first on.
 func moreRoom[T any](full []T, first int) []T {
-	n := max(fewestInRoom, min(2*cap(full), mostInRoom), 2*(len(full)-first))
+	n := max(fewestInRoom, min(2*cap(full), maxInRoom), 2*(len(full)-first))
 	return append(make([]T, 0, n), full[first:]...)
 }
 

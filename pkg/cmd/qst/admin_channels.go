@@ -85,7 +85,7 @@ give --max, and the last name of a part as --after of the next.`,
 func (a *app) channelsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show CHANNEL",
-		Short: "Show a channel, and when its parties were last heard of",
+		Short: "Show a channel, and when its parties were last seen",
 		Long: `Shows what there is to know of a channel. A party is connected if a poll of it waits now
 ("polling"), or it pushed or pulled within two minutes.`,
 		Example:           `  qst admin channels show phone-1`,

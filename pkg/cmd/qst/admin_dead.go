@@ -10,8 +10,8 @@ import (
 )
 
 func (a *app) deadCommand() *cobra.Command {
-	return group("dead", "List, put back and drop messages that were set aside",
-		`A message that was delivered max_deliveries times and never confirmed is set aside,
+	return group("dead", "List, put back and drop dead letters",
+		`A message that was delivered max_deliveries times and never confirmed becomes a dead letter,
 so that those behind it get their turn (see qst admin channels change --set max_deliveries=…).`,
 		a.deadListCommand(), a.deadRequeueCommand(), a.deadDropCommand())
 }
@@ -20,7 +20,7 @@ func (a *app) deadListCommand() *cobra.Command {
 	var e entryFlags
 	cmd := &cobra.Command{
 		Use:     "list CHANNEL QUEUE",
-		Short:   "List the messages that were set aside",
+		Short:   "List the dead letters",
 		Long:    `Lists the dead messages of a queue. ID is what requeue and drop take.`,
 		Example: `  qst admin dead list phone-1 inbound`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: a.completion(a.channelNames, queueNames),
@@ -110,7 +110,7 @@ func (a *app) confirmDrop(ctx context.Context, d *deadMessages, count int) error
 	}
 }
 
-// deadMessages are messages that were set aside.
+// deadMessages are dead letters.
 type deadMessages struct {
 	client         *adminClient
 	channel, queue string

@@ -102,7 +102,7 @@ func (e *entryFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&e.after, "after", "", "start behind the message with this `id`")
 }
 
-// entryPages gives the messages of a queue ("messages") or those set aside ("dead").
+// entryPages gives the messages of a queue ("messages") or the dead letters ("dead").
 func (c *adminClient) entryPages(ctx context.Context, list string, channel, queue string, e entryFlags) iter.Seq2[[]json.RawMessage, error] {
 	query := url.Values{"limit": {"100"}} // the most there may be
 	if e.most > 0 && e.most < 100 {

@@ -56,7 +56,7 @@ func TestAdminDead(t *testing.T) {
 	gateway, application := party("gateway"), party("application")
 	gateway.stdin = "a\nb\nc\n"
 	gateway.qst(t, "push").wantOK(t)
-	fail := func() { // what is pulled and never confirmed is tried alone, and then set aside
+	fail := func() { // what is pulled and never confirmed is tried alone, and then a dead letter
 		for range 10 {
 			if out := application.qst(t, "pull", "--no-confirm").wantOK(t).out; out == "" {
 				return

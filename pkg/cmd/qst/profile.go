@@ -243,7 +243,7 @@ func (a *app) testProfile(ctx context.Context, name string, s settings) error {
 		// The service refuses such a number before it looks at a queue, and after it has
 		// looked at the credentials.
 		_, err = c.Poll(ctx, client.PollRequest{Max: -1})
-		refused, ok := errors.AsType[*client.RefusedError](err)
+		refused, ok := errors.AsType[*client.RejectedError](err)
 		if !ok || refused.Detail == "" {
 			return fmt.Errorf("profile %s: %w", name, cmp.Or(err, errNotQST))
 		}

@@ -83,7 +83,7 @@ func (a *app) pull(ctx context.Context, p pullFlags) error {
 	}
 	opts := client.PullOptions{Limit: p.limit, UntilEmpty: !p.follow}
 	if p.state != "" {
-		opts.Store = client.NewFile(p.state)
+		opts.Store = client.NewFileStore(p.state)
 	}
 	for msgs, err := range c.PullBatches(ctx, opts) {
 		switch {

@@ -215,7 +215,7 @@ func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, p
 			}
 		}
 		if err != nil {
-			if refused, ok := errors.AsType[*client.RefusedError](err); ok {
+			if refused, ok := errors.AsType[*client.RejectedError](err); ok {
 				refused.Index += first // in the input
 				return total, refused
 			}

@@ -138,7 +138,7 @@ func (a *app) runAll(ctx context.Context, directions []*direction) error {
 func (a *app) run(ctx context.Context, d *direction) error {
 	pushing, cancel := outlive(ctx, relayGrace)
 	defer cancel()
-	opts := client.PullOptions{Store: client.NewFile(filepath.Join(d.dir, d.name)), Max: 1000, UntilEmpty: d.once}
+	opts := client.PullOptions{Store: client.NewFileStore(filepath.Join(d.dir, d.name)), Max: 1000, UntilEmpty: d.once}
 	for msgs, err := range d.from.PullBatches(ctx, opts) {
 		if err != nil {
 			return fmt.Errorf("from %s: %w", d.from.URL(), err)
@@ -156,7 +156,7 @@ func (d *direction) push(ctx context.Context, msgs []qst.Message) error {
 	for len(msgs) > 0 {
 		result, err := d.to.Push(ctx, msgs...)
 		d.moved += result.Accepted + result.Duplicates
-		var refused *client.RefusedError
+		var refused *client.RejectedError
 		if !errors.As(err, &refused) || refused.Count != 1 || refused.Detail == "" {
 			return err
 		}

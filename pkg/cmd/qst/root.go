@@ -77,12 +77,12 @@ func run(ctx context.Context, t terminal, args []string) int {
 
 func exitCode(err error) int {
 	var (
-		refused *client.RefusedError
-		stop    *client.StopError
+		refused *client.RejectedError
+		stop    *client.EndpointError
 		admin   *adminError
 	)
 	switch {
-	case errors.Is(err, errUsage), errors.Is(err, client.ErrURL), errors.Is(err, client.ErrFile), errors.Is(err, client.ErrPlace):
+	case errors.Is(err, errUsage), errors.Is(err, client.ErrURL), errors.Is(err, client.ErrFile), errors.Is(err, client.ErrCheckpoint):
 		return exitUsage
 	case errors.Is(err, errFindings):
 		return exitFindings

@@ -103,7 +103,7 @@ func startLocked(ctx context.Context, m *machine, program string, service *conte
 	}
 	c.server, err = m.start(ctx, public, []string{
 		"QST_REDIS_URL=redis://" + c.redis.address, "QST_BOOTSTRAP_FILE=" + file, "QST_AUTH_CACHE=100ms",
-		"QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_HANDOVER_PERCENT=0",
+		"QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_REBALANCE_PERCENT=0",
 	}, program)
 	if err != nil {
 		return c, err

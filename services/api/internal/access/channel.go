@@ -60,7 +60,7 @@ type Settings struct {
 	Retention        *Duration `json:"retention,omitempty"          yaml:"retention"`      // 0: for ever
 	DedupWindow      *Duration `json:"dedup_window,omitempty"       yaml:"dedup_window"`   // 0: off
 	ReportStates     *bool     `json:"report_states,omitempty"      yaml:"report_states"`  // what phones report of messages is told in the application's queue
-	MaxDeliveries    *int      `json:"max_deliveries,omitempty"     yaml:"max_deliveries"` // 0: never set aside
+	MaxDeliveries    *int      `json:"max_deliveries,omitempty"     yaml:"max_deliveries"` // 0: never a dead letter
 }
 
 // Limits returns the limits of a channel with these settings.

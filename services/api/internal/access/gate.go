@@ -30,7 +30,7 @@ const (
 	channelRate, channelBurst = rate.Limit(1), 5  // wrong ones a second; at once
 	addressRate, addressBurst = rate.Limit(5), 20 // many phones share an address (carrier NAT)
 	longestPenalty            = 5 * time.Second
-	mostPenalties             = 1000 // wrong ones waiting; more are turned away
+	maxPenalties              = 1000 // wrong ones waiting; more are turned away
 	remembered                = 50_000
 	rememberedFor             = 10 * time.Minute
 )
@@ -176,7 +176,7 @@ func (g *Gate) pass(ctx context.Context, channel string) (*pass, error) {
 
 // penalty holds a wrong credential back until it is its turn.
 func (g *Gate) penalty(ctx context.Context, a Attempt) error {
-	if g.waiting.Add(1) > mostPenalties {
+	if g.waiting.Add(1) > maxPenalties {
 		g.waiting.Add(-1)
 		return ErrTooManyBad
 	}

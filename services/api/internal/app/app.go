@@ -99,17 +99,17 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
 	a.queues = queue.New(a.runner, a.clients.commands, a.clients.waiting, queue.Options{
-		Layout:          layout,
-		Cluster:         cfg.RedisCluster,
-		Records:         cfg.Auth == config.AuthChannels,
-		Retention:       cfg.Retention,
-		MaxDigests:      cfg.QueueMaxDigests,
-		PullMaxBytes:    int64(cfg.PullMaxBytes),
-		MaxPolls:        cfg.MaxPolls,
-		HandoverPercent: cfg.HandoverPercent,
-		Timeout:         cfg.RedisTimeout,
-		Metrics:         metrics,
-		Logger:          log,
+		Layout:           layout,
+		Cluster:          cfg.RedisCluster,
+		Records:          cfg.Auth == config.AuthChannels,
+		Retention:        cfg.Retention,
+		MaxDigests:       cfg.QueueMaxDigests,
+		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		MaxPolls:         cfg.MaxPolls,
+		RebalancePercent: cfg.RebalancePercent,
+		Timeout:          cfg.RedisTimeout,
+		Metrics:          metrics,
+		Logger:           log,
 	})
 	operator := queue.NewOperator(a.queues, a.clients.commands)
 	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)

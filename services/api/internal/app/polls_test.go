@@ -26,7 +26,7 @@ func TestManyPolls(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	// Longer than the test may take, and the other replica gets none: no poll ends by itself.
-	r, other := startReplica(t, s.URL(), "QST_LONG_POLL_MAX=1h", "QST_HANDOVER_PERCENT=0"), startReplica(t, s.URL())
+	r, other := startReplica(t, s.URL(), "QST_LONG_POLL_MAX=1h", "QST_REBALANCE_PERCENT=0"), startReplica(t, s.URL())
 	c := s.Client()
 	before := connections(t, c)
 

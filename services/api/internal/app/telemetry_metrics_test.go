@@ -236,7 +236,7 @@ func (l *load) poison(ctx context.Context, a, b *replica, most int) error {
 		return err
 	}
 	seen := make(map[string]bool)
-	// Each is tried alone once more, and then set aside by the pull after that.
+	// Each is tried alone once more, and then made a dead letter by the pull after that.
 	for i := range most + 3 {
 		if _, err := l.pull(ctx, []*replica{a, b}[i%2].URL+path, seen, ""); err != nil {
 			return err
@@ -250,9 +250,9 @@ func (l *load) poison(ctx context.Context, a, b *replica, most int) error {
 // The figures are the load's own, to the message, whichever replica did what.
 func TestMetricsAreExact(t *testing.T) {
 	t.Parallel()
-	const mostDeliveries = 3
+	const maxDeliveries = 3
 	s := redistest.Start(t)
-	env := []string{"QST_PUSH_MAX_MESSAGES=40", "QST_QUEUE_MAX_BYTES=" + strconv.Itoa(80<<10), "QST_MAX_DELIVERIES=" + strconv.Itoa(mostDeliveries)}
+	env := []string{"QST_PUSH_MAX_MESSAGES=40", "QST_QUEUE_MAX_BYTES=" + strconv.Itoa(80<<10), "QST_MAX_DELIVERIES=" + strconv.Itoa(maxDeliveries)}
 	a, b := startReplica(t, s.URL(), env...), startReplica(t, s.URL(), env...)
 	l := &load{counts: map[string]int{qReady: 2}}
 	channels := 8
@@ -278,7 +278,7 @@ func TestMetricsAreExact(t *testing.T) {
 			return l.channel(ctx, a, b, name, batches)
 		})
 	}
-	g.Go(func() error { return l.poison(ctx, a, b, mostDeliveries) })
+	g.Go(func() error { return l.poison(ctx, a, b, maxDeliveries) })
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -451,9 +451,9 @@ func TestReadyMetric(t *testing.T) {
 	want(r, 1, true)
 }
 
-// Channels that were heard of are counted once, whichever replica heard of them;
+// Channels that were active are counted once, whichever replica saw them;
 // one that only a stranger asked for is none.
-func TestChannelsHeard(t *testing.T) {
+func TestChannelsActive(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	r := startReplica(t, s.URL())
@@ -464,20 +464,20 @@ func TestChannelsHeard(t *testing.T) {
 			pull(t, other, fmt.Sprintf("/v2/channels/never-%d/gateway", i))
 		}
 		pull(t, other, "/v2/channels/c0/application")
-		other.exitAfterDrain() // it writes down what it heard
+		other.exitAfterDrain() // it writes down what it saw
 	}
 	series := scrape(t, r)
 	if series["qst_channels"] != 5 {
 		t.Errorf("channels: %v", series["qst_channels"])
 	}
 	for _, within := range []string{"15m", "1h", "24h"} {
-		if got := series[`qst_channels_heard{within="`+within+`"}`]; got != 5 {
-			t.Errorf("heard within %s: %v, want 5", within, got)
+		if got := series[`qst_channels_active{within="`+within+`"}`]; got != 5 {
+			t.Errorf("active within %s: %v, want 5", within, got)
 		}
 	}
 	// Two hours later, by what Redis has.
 	client := s.Client()
-	for _, key := range client.Keys(t.Context(), "qst:*:heard").Val() {
+	for _, key := range client.Keys(t.Context(), "qst:*:last_seen").Val() {
 		for _, z := range client.ZRangeWithScores(t.Context(), key, 0, -1).Val() {
 			if z.Member != "c0" {
 				client.ZIncrBy(t.Context(), key, -float64(2*time.Hour/time.Millisecond), fmt.Sprint(z.Member))
@@ -486,8 +486,8 @@ func TestChannelsHeard(t *testing.T) {
 	}
 	series = scrape(t, r)
 	for within, want := range map[string]float64{"15m": 1, "1h": 1, "24h": 5} {
-		if got := series[`qst_channels_heard{within="`+within+`"}`]; got != want {
-			t.Errorf("heard within %s: %v, want %v", within, got, want)
+		if got := series[`qst_channels_active{within="`+within+`"}`]; got != want {
+			t.Errorf("active within %s: %v, want %v", within, got, want)
 		}
 	}
 }

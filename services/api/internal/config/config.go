@@ -59,7 +59,7 @@ type Config struct {
 	LongPollMax time.Duration `split_words:"true" default:"50s" min:"10ms" max:"1h" desc:"The longest that a long poll is held. Stay under the time-out of every proxy in between: 60s is common."`
 	MaxPolls    int           `split_words:"true" default:"20000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
 
-	HandoverPercent int `split_words:"true" default:"5" min:"1" max:"100" zero:"off" desc:"How much of the polls that it holds a replica hands over every two seconds to replicas that joined, as long as it holds more than its share: they are answered empty, with Connection: close."`
+	RebalancePercent int `split_words:"true" default:"5" min:"1" max:"100" zero:"off" desc:"How much of the polls that it holds a replica hands over every two seconds to replicas that joined, as long as it holds more than its share: they are answered empty, with Connection: close."`
 
 	PullMaxBytes     Bytes `split_words:"true" default:"1MiB" min:"1" max:"256MiB" desc:"Size of the answer to a pull; one message is always in it if there is one."`
 	PushMaxBytes     Bytes `split_words:"true" default:"1MiB" min:"1" max:"256MiB" desc:"Size of a pushed batch, after decompression. Larger: 413."`
@@ -72,7 +72,7 @@ type Config struct {
 
 	Retention     time.Duration `split_words:"true" default:"336h" min:"100ms" max:"87600h" zero:"kept for ever" desc:"Age at which an unconfirmed message is dropped, counted and logged."`
 	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
-	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message is set aside as dead. One that went out with others is tried alone first."`
+	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message becomes a dead letter. One that went out with others is tried alone first."`
 
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`

@@ -21,7 +21,7 @@ type queueView struct {
 	Bytes      int64      `json:"bytes"`               // of their canonical form
 	Delivered  int64      `json:"delivered"`           // of the messages: not confirmed yet
 	Deliveries int64      `json:"deliveries"`          // of the first one
-	Dead       int64      `json:"dead"`                // set aside
+	Dead       int64      `json:"dead"`                // dead letters
 	Oldest     *time.Time `json:"oldest,omitempty"`    // when the first one was stored
 	OldestAge  float64    `json:"oldest_age_seconds"`  // 0: there is none
 	Polling    bool       `json:"polling"`             // a poll waits now
@@ -80,8 +80,8 @@ type entryView struct {
 	Message    json.RawMessage `json:"message"`              // as the protocol's JSON
 }
 
-// mostEntries bounds a page of messages, each of which may be 64 KiB.
-const mostEntries = 100
+// maxEntries bounds a page of messages, each of which may be 64 KiB.
+const maxEntries = 100
 
 func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limit int64) ([]queue.Message, error)) error {
 	n, err := queueParam(c)
@@ -92,7 +92,7 @@ func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limi
 	if err != nil {
 		return err
 	}
-	limit, err := limitParam(c, mostEntries)
+	limit, err := limitParam(c, maxEntries)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (a *API) dropDead(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.opts.Operator.DropDead(c.Request().Context(), n, id); err != nil {
+	if err := a.opts.Operator.DeleteDeadLetter(c.Request().Context(), n, id); err != nil {
 		return err
 	}
 	a.audit(c, "dead message dropped", n.Channel, slog.String("queue", string(n.Kind)), slog.String("id", id))

@@ -119,7 +119,7 @@ func (a *API) echo() *echo.Echo {
 		}
 		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
 	}
-	e.Use(a.observe, a.timely, middleware.RecoverWithConfig(middleware.RecoverConfig{
+	e.Use(a.instrument, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
 			return err

@@ -11,9 +11,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// timely bounds how long a request's body may take, whoever reads it: a handler,
+// limitBodyTime bounds how long a request's body may take, whoever reads it: a handler,
 // fail, or net/http, which wants the rest before it answers.
-func (a *API) timely(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *API) limitBodyTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		if r.Body == nil || r.Body == http.NoBody {
@@ -27,7 +27,7 @@ func (a *API) timely(next echo.HandlerFunc) echo.HandlerFunc {
 			r = r.WithContext(r.Context())
 			c.SetRequest(r)
 		}
-		r.Body = &timelyBody{r.Body, rc}
+		r.Body = &deadlineBody{r.Body, rc}
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			// Nobody wants it. But while it is on its way nothing tells of a client that
 			// goes away, and a poll may be held for long.
@@ -39,15 +39,15 @@ func (a *API) timely(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// timelyBody is a body that has a deadline.
-type timelyBody struct {
+// deadlineBody is a body that has a deadline.
+type deadlineBody struct {
 	io.ReadCloser
 	rc *http.ResponseController
 }
 
 // Read lifts the deadline at the body's end: it would end the server's watch for a
 // client that goes away. (net/http sets its own for the connection's next request.)
-func (b *timelyBody) Read(p []byte) (int, error) {
+func (b *deadlineBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
 		_ = b.rc.SetReadDeadline(time.Time{})

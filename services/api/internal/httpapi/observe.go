@@ -52,8 +52,8 @@ func eventOf(c echo.Context) *event {
 	return new(event) // a request that is not observed
 }
 
-// observe tells of each request when it is complete.
-func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
+// instrument tells of each request when it is complete.
+func (a *API) instrument(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
 		e := new(event)

@@ -381,12 +381,12 @@ func TestOpenAPIHasTheParameters(t *testing.T) {
 			t.Errorf("%s: maximum %d, want %d", p.Name, got, most)
 		}
 	}
-	check(params["Max"], defaultMax, 0) // more is taken, as mostMax
-	if text := "More than " + strconv.Itoa(mostMax) + " is " + strconv.Itoa(mostMax); !strings.Contains(params["Max"].Description, text) {
+	check(params["Max"], defaultMax, 0) // more is taken, as maxPullMessages
+	if text := "More than " + strconv.Itoa(maxPullMessages) + " is " + strconv.Itoa(maxPullMessages); !strings.Contains(params["Max"].Description, text) {
 		t.Errorf("max: it doesn't say %q", text)
 	}
 	check(params["LongPolling"], false, 0)
-	check(params["MessageLimit"], usual(mostEntries), mostEntries)
+	check(params["MessageLimit"], usual(maxEntries), maxEntries)
 	for _, p := range d.Paths["/admin/v1/channels"].Methods["get"].Parameters {
 		if p.Name == "limit" {
 			check(p, usual(access.MaxPage), access.MaxPage)

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	defaultMax = 100  // messages in an answer
-	mostMax    = 1000 // that a client can ask for
+	defaultMax      = 100  // messages in an answer
+	maxPullMessages = 1000 // that a client can ask for
 )
 
 // pull answers a GET; see "Pulling" in the protocol.
@@ -116,8 +116,8 @@ func parsePull(r *http.Request, longest time.Duration) (pullQuery, error) {
 		if !digits(v) {
 			return q, badParameter("max", v, "a whole number")
 		}
-		q.request.Max = mostMax
-		if err == nil && n < mostMax { // an error here: more than fits
+		q.request.Max = maxPullMessages
+		if err == nil && n < maxPullMessages { // an error here: more than fits
 			q.request.Max = int(n)
 		}
 	}

@@ -83,7 +83,7 @@ func contentType(r *http.Request, body []byte) (f qst.Format, charset string, er
 }
 
 // body reads and decompresses a request's body, in the size it may have. For how
-// long it may take, see timely.
+// long it may take, see limitBodyTime.
 func (a *API) body(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	tooLarge := fmt.Errorf("%w: more than %d bytes", errBodyTooLarge, a.opts.PushMaxBytes)

@@ -170,7 +170,7 @@ func (a *API) version1Pull(c echo.Context, p phone) error {
 	last := bareETag(r.Header.Get("If-None-Match"))
 	request.Processed = queue.UpToMessage(last, version1Start(last))
 	if n, err := strconv.Atoi(c.QueryParam("max")); err == nil && n > 0 {
-		request.Max = min(n, mostMax)
+		request.Max = min(n, maxPullMessages)
 	}
 	if r.Method == http.MethodPost {
 		if err := a.version1Report(c, p); err != nil {

@@ -16,9 +16,9 @@ const (
 	noteEvery = 5 * time.Second
 	// noteBatch bounds how many queues one script notes.
 	noteBatch = 100
-	// heardKept is how long it is known when a channel was heard last: somewhat
-	// longer than the longest of heardWithin.
-	heardKept = 25 * time.Hour
+	// activityKept is how long it is known when a channel was seen last: somewhat
+	// longer than the longest of activeWithin.
+	activityKept = 25 * time.Hour
 )
 
 // activity is who used which queues, and when: figures for show. A push or a pull only notes
@@ -81,7 +81,7 @@ func (a *activity) run(ctx context.Context) {
 }
 
 // write writes down what was noted since the last time. What it can't write is lost: a
-// channel that lives is heard again.
+// channel that lives is seen again.
 func (a *activity) write(ctx context.Context) error {
 	a.mu.Lock()
 	noted := a.noted
@@ -95,12 +95,12 @@ func (a *activity) write(ctx context.Context) error {
 		for len(queues) > 0 {
 			n := min(noteBatch, len(queues))
 			partition := a.layout.Partitions()[p]
-			args := []any{partition.Start, heardKept.Milliseconds()}
+			args := []any{partition.Start, activityKept.Milliseconds()}
 			for _, k := range queues[:n] {
 				fields := noted[k].fields()
 				args = append(append(args, k.Name, len(fields)/2), fields...)
 			}
-			if _, err := a.runner.Run(ctx, a.script, partition.Heard(), args...); err != nil {
+			if _, err := a.runner.Run(ctx, a.script, partition.LastSeen(), args...); err != nil {
 				return err
 			}
 			queues = queues[n:]

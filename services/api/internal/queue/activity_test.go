@@ -7,22 +7,22 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
-// A channel that is deleted is not known as heard any more, nor again by what a
+// A channel that is deleted is not known as active any more, nor again by what a
 // replica had noted before.
-func TestHeardOfDeleted(t *testing.T) {
+func TestLastSeenOfDeleted(t *testing.T) {
 	t.Parallel()
 	s, c := open(t, func(o *Options, _ *Limits) { o.Layout = storage.NewLayout("qst", 1, false) })
-	key := s.partition().Heard()
-	heard := func(want ...string) {
+	key := s.partition().LastSeen()
+	active := func(want ...string) {
 		t.Helper()
 		got := c.ZRange(t.Context(), key, 0, -1).Val()
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			t.Fatalf("heard: %q, want %q", got, want)
+			t.Fatalf("active: %q, want %q", got, want)
 		}
 		totals, err := s.Totals(t.Context(), 0)
-		if err != nil || totals.Heard[0].Channels != int64(len(want)) {
-			t.Fatalf("heard: %+v (%v), want %d", totals.Heard, err, len(want))
+		if err != nil || totals.Active[0].Channels != int64(len(want)) {
+			t.Fatalf("active: %+v (%v), want %d", totals.Active, err, len(want))
 		}
 	}
 	push := func(channel, id string) {
@@ -40,18 +40,18 @@ func TestHeardOfDeleted(t *testing.T) {
 	push("a", "1")
 	push("b", "1")
 	write()
-	heard("a", "b")
+	active("a", "b")
 
 	push("a", "2") // noted, not written down yet
 	push("b", "2")
 	if _, err := s.Delete(t.Context(), "a", ""); err != nil {
 		t.Fatal(err)
 	}
-	heard("b")
+	active("b")
 	write()
-	heard("b")
+	active("b")
 
 	push("a", "3") // it is back
 	write()
-	heard("a", "b")
+	active("a", "b")
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // A pull that only confirms leaves the accounts as they must be for what it leaves in
-// the queue: the bytes, the oldest message, and nothing set aside.
+// the queue: the bytes, the oldest message, and no dead letter.
 func TestConfirmOnly(t *testing.T) {
 	t.Parallel()
 	s, c := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 1 })
@@ -37,6 +37,6 @@ func TestConfirmOnly(t *testing.T) {
 		t.Fatalf("then come %q", ids)
 	}
 	if n := c.XLen(t.Context(), k.Dead()).Val(); n != 0 {
-		t.Fatalf("%d set aside", n)
+		t.Fatalf("%d dead letters", n)
 	}
 }

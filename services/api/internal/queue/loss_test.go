@@ -35,7 +35,7 @@ func waiter(t *testing.T, s *limited) string {
 	return s.Operator.rdb.HGet(t.Context(), s.key(inbox).Meta(), "waiter").Val()
 }
 
-// What a client that asks for fewer and fewer never confirmed is given out or set aside: all of it.
+// What a client that asks for fewer and fewer never confirmed is given out or made a dead letter: all of it.
 func TestNothingIsSkipped(t *testing.T) {
 	t.Parallel()
 	s, c := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 3 })
@@ -78,8 +78,8 @@ func TestNothingIsSkipped(t *testing.T) {
 	}
 }
 
-// One message that the client can't bear is set aside, and no other.
-func TestPoisonIsSetAsideAlone(t *testing.T) {
+// One message that the client can't bear becomes a dead letter, and no other.
+func TestPoisonBecomesADeadLetterAlone(t *testing.T) {
 	t.Parallel()
 	s, c := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 3 })
 	var all []string

@@ -29,7 +29,7 @@ type model struct {
 	next  int             // for ids that were not there before
 	taken map[string]bool // what is known for the same when it is sent again
 	held  []*modelMessage // in the queue
-	dead  []*modelMessage // set aside
+	dead  []*modelMessage // dead letters
 	etags []modelETag     // all that were ever given
 	alone *modelMessage   // the only message of the last answer
 	max   int             // deliveries
@@ -265,7 +265,7 @@ func (m *model) drop() {
 		return
 	}
 	i := m.r.IntN(len(m.dead))
-	if err := m.q.DropDead(m.t.Context(), inbox, m.deadID(i)); err != nil {
+	if err := m.q.DeleteDeadLetter(m.t.Context(), inbox, m.deadID(i)); err != nil {
 		m.t.Error(err)
 	}
 	m.note("dead letter %d dropped", i)

@@ -26,7 +26,7 @@ var (
 )
 
 // Operator is what operators ask of queues. None of it takes a message from its clients
-// but Purge, DropDead and Delete.
+// but Purge, DeleteDeadLetter and Delete.
 type Operator struct {
 	queues *Queues
 	rdb    redis.UniversalClient
@@ -44,7 +44,7 @@ type Stats struct {
 	Bytes      int64 // of their canonical form
 	Delivered  int64 // of the messages: delivered and not confirmed
 	Deliveries int64 // of the first one: how often it went out
-	Dead       int64 // set aside
+	Dead       int64 // dead letters
 	Oldest     time.Time
 	Waiting    bool // a poll waits now
 
@@ -160,7 +160,7 @@ func (o *Operator) Peek(ctx context.Context, n Name, after string, limit int64) 
 	})
 }
 
-// Dead returns messages that were set aside, like Peek.
+// Dead returns dead letters, like Peek.
 func (o *Operator) Dead(ctx context.Context, n Name, after string, limit int64) ([]Message, error) {
 	return o.messages(ctx, o.queues.key(n).Dead(), after, limit, func(values map[string]any) Message {
 		return Message{Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"]))}
@@ -228,8 +228,8 @@ func (o *Operator) Requeue(ctx context.Context, n Name, id string) error {
 	return nil
 }
 
-// DropDead drops a dead letter for good. It returns ErrNotFound.
-func (o *Operator) DropDead(ctx context.Context, n Name, id string) error {
+// DeleteDeadLetter drops a dead letter for good. It returns ErrNotFound.
+func (o *Operator) DeleteDeadLetter(ctx context.Context, n Name, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
 	dropped, err := o.rdb.XDel(ctx, o.queues.key(n).Dead(), id).Result()
@@ -280,8 +280,8 @@ func (o *Operator) Retain(ctx context.Context, channel string) error {
 	return nil
 }
 
-// heardWithin are the times that [Operator.Totals] counts the channels heard within.
-func heardWithin() []time.Duration {
+// activeWithin are the times that [Operator.Totals] counts the channels active within.
+func activeWithin() []time.Duration {
 	return []time.Duration{15 * time.Minute, time.Hour, 24 * time.Hour}
 }
 
@@ -290,17 +290,17 @@ func heardWithin() []time.Duration {
 func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
-	for _, within := range heardWithin() {
-		t.Heard = append(t.Heard, telemetry.Heard{Within: within})
+	for _, within := range activeWithin() {
+		t.Active = append(t.Active, telemetry.Active{Within: within})
 	}
 	partitions := o.queues.opts.Layout.Partitions()
-	totals, channels, heard := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
+	totals, channels, active := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
 	pipe := o.rdb.Pipeline()
 	for i, p := range partitions {
 		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes"), pipe.ZCard(ctx, p.Channels())
-		for _, within := range heardWithin() {
+		for _, within := range activeWithin() {
 			since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
-			heard[i] = append(heard[i], pipe.ZCount(ctx, p.Heard(), since, "+inf"))
+			active[i] = append(active[i], pipe.ZCount(ctx, p.LastSeen(), since, "+inf"))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
@@ -313,8 +313,8 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 			}
 		}
 		t.Channels += channels[i].Val()
-		for j, c := range heard[i] {
-			t.Heard[j].Channels += c.Val()
+		for j, c := range active[i] {
+			t.Active[j].Channels += c.Val()
 		}
 	}
 	oldest, err := o.Oldest(ctx, max(1, top))

@@ -56,10 +56,10 @@ type Options struct {
 	PullMaxBytes int64         // per answer, canonical form; one message always goes
 	MaxDigests   int64         // per queue
 	MaxPolls     int           // polls held by this replica
-	// HandoverPercent is how much of what it holds this replica hands over at once
+	// RebalancePercent is how much of what it holds this replica hands over at once
 	// to replicas that joined; 0: nothing.
-	HandoverPercent int
-	Timeout         time.Duration // of one step in Redis
+	RebalancePercent int
+	Timeout          time.Duration // of one step in Redis
 
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
@@ -125,7 +125,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.SetAside, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}
@@ -147,7 +147,7 @@ func (q *Queues) Run(ctx context.Context) {
 	}
 	g.Go(func() error { q.sweeper.run(ctx); return nil })
 	g.Go(func() error { q.activity.run(ctx); return nil })
-	if q.opts.HandoverPercent > 0 {
+	if q.opts.RebalancePercent > 0 {
 		g.Go(func() error { q.balancer.run(ctx); return nil })
 	}
 	_ = g.Wait() // none of them fails
@@ -196,8 +196,8 @@ func (q *Queues) dropped(ctx context.Context, n Name, expired, dead int64) {
 			"channel", n.Channel, "queue", n.Kind, "messages", expired)
 	}
 	if dead > 0 {
-		q.metrics.SetAside.Add(ctx, dead, n.attribute())
-		q.log.WarnContext(ctx, "messages were set aside after too many deliveries",
+		q.metrics.DeadLettered.Add(ctx, dead, n.attribute())
+		q.log.WarnContext(ctx, "messages became dead letters after too many deliveries",
 			"channel", n.Channel, "queue", n.Kind, "messages", dead)
 	}
 }

@@ -292,7 +292,7 @@ func TestPullMaxBytesRequeued(t *testing.T) {
 	}
 }
 
-func TestSetAside(t *testing.T) {
+func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	s, c := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 2 })
 	mustPush(t, s, batch(10, "1", "2"))
@@ -302,7 +302,7 @@ func TestSetAside(t *testing.T) {
 		}
 	}
 	mustPush(t, s, batch(10, "3"))
-	// What was in a batch with others is tried alone before it is set aside.
+	// What was in a batch with others is tried alone before it becomes a dead letter.
 	var d Delivery
 	for _, want := range []string{"1", "2", "3"} {
 		var ids string

@@ -74,7 +74,7 @@ func (r *rebalancer) step(ctx context.Context) error {
 		return nil
 	}
 	held := q.Polls()
-	n := excess(held, total, len(polls), q.opts.HandoverPercent)
+	n := excess(held, total, len(polls), q.opts.RebalancePercent)
 	if n == 0 {
 		return nil
 	}

@@ -43,7 +43,7 @@ func (q *Queues) wait(ctx context.Context, n Name, k storage.Queue, c Caller, mo
 			return d, err
 		case <-p.ready:
 		}
-		news := p.hear()
+		news := p.takeNews()
 		if ctx.Err() != nil { // its client has gone: the messages are for the next poll
 			if news.handed != nil {
 				q.giveBack(ctx, k, c.Life, p.name, news.handed.ids)
@@ -103,7 +103,7 @@ func (q *Queues) handed(ctx context.Context, n Name, h *handoff) (d Delivery, er
 // handOff gives a poll of this replica what the script of a push has delivered to it. If the
 // poll has ended meanwhile, the delivery is given back.
 func (q *Queues) handOff(ctx context.Context, k storage.Queue, life, name string, h *handoff) {
-	if !q.waiters.tell(name, func(n *news) { n.handed = h }) {
+	if !q.waiters.notify(name, func(n *news) { n.handed = h }) {
 		q.giveBack(ctx, k, life, name, h.ids)
 	}
 }

@@ -38,7 +38,7 @@ type poll struct {
 	ended bool
 }
 
-// news is what a poll has been told since it last looked.
+// takeNews is what a poll has been told since it last looked.
 type news struct {
 	handed     *handoff // messages to answer with
 	wake       bool     // there is something to read
@@ -92,19 +92,19 @@ func (w *waiters) len() int {
 	return len(w.held)
 }
 
-// tell has a poll hear of something. It returns false if there is no such poll any more.
-func (w *waiters) tell(name string, change func(*news)) bool {
+// notify has a poll hear of something. It returns false if there is no such poll any more.
+func (w *waiters) notify(name string, change func(*news)) bool {
 	w.mu.Lock()
 	p, ok := w.held[name]
 	w.mu.Unlock()
-	return ok && p.tell(change)
+	return ok && p.notify(change)
 }
 
 // recheck has every poll of a partition look again; -1: of all partitions.
 func (w *waiters) recheck(partition int) {
 	for _, p := range w.all() {
 		if partition < 0 || p.queue.Partition == partition {
-			p.tell(func(n *news) { n.recheck = true })
+			p.notify(func(n *news) { n.recheck = true })
 		}
 	}
 }
@@ -115,7 +115,7 @@ func (w *waiters) recheckQueue(k storage.Queue) {
 	p := w.byQueue[k]
 	w.mu.Unlock()
 	if p != nil {
-		p.tell(func(n *news) { n.recheck = true })
+		p.notify(func(n *news) { n.recheck = true })
 	}
 }
 
@@ -123,7 +123,7 @@ func (w *waiters) recheckQueue(k storage.Queue) {
 func (w *waiters) rebalance(n int) {
 	all := w.all() // in no order
 	for _, p := range all[:min(n, len(all))] {
-		p.tell(func(n *news) { n.rebalance = true })
+		p.notify(func(n *news) { n.rebalance = true })
 	}
 }
 
@@ -137,7 +137,7 @@ func (w *waiters) all() []*poll {
 	return all
 }
 
-func (p *poll) tell(change func(*news)) bool {
+func (p *poll) notify(change func(*news)) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
@@ -151,8 +151,8 @@ func (p *poll) tell(change func(*news)) bool {
 	return true
 }
 
-// hear returns what the poll was told since the last time.
-func (p *poll) hear() news {
+// takeNews returns what the poll was told since the last time.
+func (p *poll) takeNews() news {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := p.news

@@ -98,12 +98,12 @@ func (r *wakeReader) prepare(ctx context.Context) error {
 	return nil
 }
 
-// onceCmd is a command that go-redis must not send a second time by itself: the first answer, if
+// noRetryCmd is a command that go-redis must not send a second time by itself: the first answer, if
 // it is lost, may have had wakes in it.
-type onceCmd struct{ *redis.Cmd }
+type noRetryCmd struct{ *redis.Cmd }
 
 // NoRetry is asked by go-redis after an error.
-func (onceCmd) NoRetry() bool { return true }
+func (noRetryCmd) NoRetry() bool { return true }
 
 // read blocks until the stream has more, and passes it on. Now and then it also
 // trims what was read before, and has the stream live on.
@@ -111,7 +111,7 @@ func (onceCmd) NoRetry() bool { return true }
 // Entries are not acknowledged (NOACK): if an answer is lost with its
 // connection, every poll looks again anyway.
 func (r *wakeReader) read(ctx context.Context) error {
-	read := onceCmd{redis.NewCmd(ctx, "xreadgroup", "group", consumerGroup, consumerGroup, "count", wakeBatch,
+	read := noRetryCmd{redis.NewCmd(ctx, "xreadgroup", "group", consumerGroup, consumerGroup, "count", wakeBatch,
 		"block", WakeBlock.Milliseconds(), "noack", "streams", r.key, ">")}
 	read.SetFirstKeyPos(10) //nolint:mnd // where r.key stands
 	if r.kept >= wakeKept || time.Since(r.extended) > wakeTTL/10 {
@@ -189,9 +189,9 @@ func (r *wakeReader) pass(ctx context.Context, fields []string) error {
 	poll, what, rest := fields[1], fields[3], fields[named:]
 	switch what {
 	case "wake":
-		w.tell(poll, func(n *news) { n.wake = true })
+		w.notify(poll, func(n *news) { n.wake = true })
 	case "superseded":
-		w.tell(poll, func(n *news) { n.superseded = true })
+		w.notify(poll, func(n *news) { n.superseded = true })
 	case "handoff":
 		const head = 6 // queue, epoch and trace
 		if len(rest) <= head || len(rest)%2 > 0 {

@@ -122,8 +122,8 @@ func (p Partition) Depth() string { return p.Start + "depth" }
 // Totals is the hash of messages and bytes in all the partition's queues.
 func (p Partition) Totals() string { return p.Start + "totals" }
 
-// Heard is the sorted set of channels by when a client was last heard there.
-func (p Partition) Heard() string { return p.Start + "heard" }
+// LastSeen is the sorted set of channels by when a client was last seen there.
+func (p Partition) LastSeen() string { return p.Start + "last_seen" }
 
 // Wake returns the wake stream of a replica's polls of this partition.
 func (p Partition) Wake(replica string) string { return p.Wakes + replica }

@@ -19,19 +19,19 @@ type Build struct{ Version, Commit, Date string }
 // queue (inbound, outbound, mailbox), an outcome; never a channel, of which there
 // may be a million.
 type Metrics struct {
-	Accepted    metric.Int64Counter // queue
-	Duplicate   metric.Int64Counter // queue
-	Forgotten   metric.Int64Counter // queue; digests
-	Delivered   metric.Int64Counter // queue; for the first time
-	Redelivered metric.Int64Counter // queue
-	Confirmed   metric.Int64Counter // queue
-	Expired     metric.Int64Counter // queue
-	SetAside    metric.Int64Counter // queue
-	Purged      metric.Int64Counter // queue; by operators, also with their channel
-	Requeued    metric.Int64Counter // queue; dead messages put back by operators
-	Refused     metric.Int64Counter // method, reason; requests, not messages
-	BytesIn     metric.Int64Counter // queue; bodies as they came
-	BytesOut    metric.Int64Counter // queue; bodies as they went
+	Accepted     metric.Int64Counter // queue
+	Duplicate    metric.Int64Counter // queue
+	Forgotten    metric.Int64Counter // queue; digests
+	Delivered    metric.Int64Counter // queue; for the first time
+	Redelivered  metric.Int64Counter // queue
+	Confirmed    metric.Int64Counter // queue
+	Expired      metric.Int64Counter // queue
+	DeadLettered metric.Int64Counter // queue
+	Purged       metric.Int64Counter // queue; by operators, also with their channel
+	Requeued     metric.Int64Counter // queue; dead messages put back by operators
+	Refused      metric.Int64Counter // method, reason; requests, not messages
+	BytesIn      metric.Int64Counter // queue; bodies as they came
+	BytesOut     metric.Int64Counter // queue; bodies as they went
 
 	Request   metric.Float64Histogram // method, outcome; without the time a poll was held
 	Held      metric.Float64Histogram // outcome; the time a poll was held
@@ -76,7 +76,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Redelivered, "qst.messages.redelivered", "", "Deliveries of messages that had been delivered before.")
 	counter(&m.Confirmed, "qst.messages.confirmed", "", "Messages confirmed by an ETag.")
 	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
-	counter(&m.SetAside, "qst.messages.dead", "", "Messages set aside after too many deliveries.")
+	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")
@@ -118,12 +118,12 @@ type Totals struct {
 	Messages, Bytes int64
 	OldestAge       time.Duration // 0: no queue holds a message
 	Channels        int64
-	Heard           []Heard
+	Active          []Active
 	Top             []TopQueue
 }
 
-// Heard is how many channels a client has pushed into or pulled from within a time.
-type Heard struct {
+// Active is how many channels a client has pushed into or pulled from within a time.
+type Active struct {
 	Within   time.Duration
 	Channels int64
 }
@@ -176,7 +176,7 @@ func (m *Metrics) Observe(from Sources) error {
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
 	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
 	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
-	heard := gauge("qst.channels.heard", "", "Channels that a client has pushed into or pulled from within a time; some seconds late. The same from every replica: take the max.")
+	active := gauge("qst.channels.active", "", "Channels that a client has pushed into or pulled from within a time; some seconds late. The same from every replica: take the max.")
 	topMessages := gauge("qst.queue.messages", "", "Messages in each of the deepest queues (QST_METRICS_TOP_QUEUES).")
 	topOldest := seconds("qst.queue.oldest.age", "Age of the oldest message in each of the queues that wait longest (QST_METRICS_TOP_QUEUES).")
 	_, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -196,8 +196,8 @@ func (m *Metrics) Observe(from Sources) error {
 		o.ObserveInt64(size, t.Bytes)
 		o.ObserveFloat64(oldest, t.OldestAge.Seconds())
 		o.ObserveInt64(channels, t.Channels)
-		for _, h := range t.Heard {
-			o.ObserveInt64(heard, h.Channels, metric.WithAttributes(attribute.String("within", within(h.Within))))
+		for _, h := range t.Active {
+			o.ObserveInt64(active, h.Channels, metric.WithAttributes(attribute.String("within", within(h.Within))))
 		}
 		for _, q := range t.Top {
 			attributes := metric.WithAttributes(attribute.String("channel", q.Channel), Queue(q.Queue))
@@ -209,7 +209,7 @@ func (m *Metrics) Observe(from Sources) error {
 			}
 		}
 		return nil
-	}, ready, held, most, open, idle, waited, timedOut, messages, size, oldest, channels, heard, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, messages, size, oldest, channels, active, topMessages, topOldest)
 	return errors.Join(append(errs, err)...)
 }
 

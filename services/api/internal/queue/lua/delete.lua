@@ -32,6 +32,6 @@ end
 if messages > 0 then call('HINCRBY', PARTITION .. 'totals', 'messages', -messages) end
 if bytes > 0 then call('HINCRBY', PARTITION .. 'totals', 'bytes', -bytes) end
 call('ZREM', PARTITION .. 'channels', CHANNEL)
-call('ZREM', PARTITION .. 'heard', CHANNEL)
+call('ZREM', PARTITION .. 'last_seen', CHANNEL)
 call('UNLINK', KEYS[1])
 return {1, messages}

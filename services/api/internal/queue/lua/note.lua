@@ -1,9 +1,9 @@
 -- Notes which queues were used lately, and by whom: figures for show, written behind.
 -- A channel that has been deleted meanwhile is not noted.
 --
--- KEYS[1] -> sorted set: when the partition's channels were last heard, ms
+-- KEYS[1] -> sorted set: when the partition's channels were last seen, ms
 -- ARGV[1] -> what the keys of the partition start with
--- ARGV[2] -> how long it is known when a channel was last heard, ms
+-- ARGV[2] -> how long it is known when a channel was last seen, ms
 -- ARGV[3], … -> per queue: <channel>:<kind>, n, then n fields of its activity and their values
 --
 -- Returns {queues noted}

@@ -1,7 +1,7 @@
 -- Notes that a replica lives and how many polls it holds, and forgets those that
 -- have been silent for too long.
 --
--- KEYS[1] -> hash: replica -> "<when it was last heard, ms by Redis's clock> <polls>"
+-- KEYS[1] -> hash: replica -> "<when it was last seen, ms by Redis's clock> <polls>"
 -- ARGV[1] -> the replica
 -- ARGV[2] -> polls that it holds
 -- ARGV[3] -> silence after which a replica is gone, ms
@@ -16,8 +16,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 local live = {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  local heard, polls = string.match(all[i + 1], '^(%d+) (%d+)$')
-  if tonumber(heard) < gone then
+  local seen, polls = string.match(all[i + 1], '^(%d+) (%d+)$')
+  if tonumber(seen) < gone then
     redis.call('HDEL', KEYS[1], all[i])
   else
     live[#live + 1] = all[i]

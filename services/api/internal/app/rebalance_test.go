@@ -19,7 +19,7 @@ import (
 func TestHandover(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	start := func() *replica { return startReplica(t, s.URL(), "QST_HANDOVER_PERCENT=25") }
+	start := func() *replica { return startReplica(t, s.URL(), "QST_REBALANCE_PERCENT=25") }
 	replicas := []*replica{start()}
 
 	// Clients behind a load balancer that spreads connections: each stays with its
