@@ -551,6 +551,8 @@ func TestOpenAPIBodies(t *testing.T) {
 		"queue_max_bytes":    {"0", "1", "1099511627776", "1099511627777"},
 		"max_deliveries":     {"-1", "0", "1000000", "1000001"},
 		"retention":          {`"0s"`, `"1h30m"`, `"1.5h"`, `"100ms"`, `"-1h"`, `"1x"`, `"h"`, `"P1D"`, "5"},
+		"inbound_ttl":        {`"0s"`, `"1s"`, `"87600h"`, `"1x"`, "5"},
+		"outbound_ttl":       {`"0s"`, `"24h"`},
 		"dedup_window":       {`"0s"`, `"10m"`, `""`, "true"},
 		"unknown":            {"1"},
 	} {

@@ -286,26 +286,12 @@ func (a *API) keepStates(c echo.Context, p phone, states []queue.State) error {
 	return nil
 }
 
-// tellStates puts what a phone reports of messages into its application's queue, ids and states
-// of at most 256 bytes.
+// tellStates puts what a phone reports of messages into its application's queue.
 func (a *API) tellStates(ctx context.Context, p phone, states []queue.State) error {
-	messages := make([]qst.Message, len(states))
-	for i, st := range states {
-		st = st.Cut()
-		// The id is made of what is reported: a phone that reports it again says nothing new.
-		messages[i] = qst.Message{
-			ID: "qst-status-" + st.State + "-" + st.Message, Subject: st.State,
-			Properties: []qst.Property{
-				{Name: "qst-status", Values: []qst.Value{{Text: st.State}}},
-				{Name: "qst-message", Values: []qst.Value{{Text: st.Message}}},
-			},
-		}
-	}
-	batch, err := newBatch(messages, time.Now())
+	batch, err := stateMessages(states)
 	if err != nil {
 		return err
 	}
-	batch.Last = "" // no client pushed it
 	_, err = a.opts.Queues.Push(ctx, p.queue(queue.Inbound), p.call, batch)
 	return err
 }

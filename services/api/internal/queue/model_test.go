@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -40,6 +41,7 @@ type modelMessage struct {
 	payload    string
 	deliveries int
 	pending    bool
+	over       bool // past its end: the next pull drops it
 }
 
 type modelETag struct {
@@ -108,20 +110,32 @@ func (m *model) push() {
 		}
 		messages[i] = qst.Message{ID: id, When: "w", Body: strings.Repeat("x", m.r.IntN(3)*100)}
 	}
-	var fresh []string
+	var fresh []*modelMessage
 	var digests []string
+	b := Batch{Last: messages[n-1].ID}
 	known := map[string]bool{}
 	for i := range messages {
 		d := messages[i].Digest()
 		key := string(d[:])
+		e := Entry{Digest: d[:], Payload: messages[i].AppendCanonical(nil)}
+		switch m.r.IntN(8) {
+		case 0:
+			e.Until = time.Unix(1, 0)
+		case 1:
+			e.Until = time.Now().Add(time.Hour)
+		}
+		b.Entries = append(b.Entries, e)
 		if !m.taken[key] && !known[key] {
 			known[key] = true
-			fresh = append(fresh, string(messages[i].AppendCanonical(nil)))
+			fresh = append(fresh, &modelMessage{payload: string(e.Payload), over: e.Until.Unix() == 1})
 			digests = append(digests, key)
 		}
 	}
-	r, err := m.q.Push(m.t.Context(), inbox, messages)
+	r, err := m.q.Queues.Push(m.t.Context(), inbox, m.q.caller, b)
 	m.note("push of %d, %d new: %+v %v", n, len(fresh), r, err)
+	if int64(len(m.held)+len(fresh)) > m.room {
+		m.lapse() // to make room
+	}
 	if int64(len(m.held)+len(fresh)) > m.room {
 		if !errors.Is(err, ErrFull) {
 			m.t.Errorf("a push into a full queue: %+v %v", r, err)
@@ -133,7 +147,7 @@ func (m *model) push() {
 	}
 	for i, p := range fresh {
 		m.taken[digests[i]] = true
-		m.held = append(m.held, &modelMessage{payload: p})
+		m.held = append(m.held, p)
 	}
 }
 
@@ -195,6 +209,7 @@ func (m *model) pull() {
 
 // read delivers what a pull of so many messages is to have.
 func (m *model) read(most int) (answer []*modelMessage) {
+	m.lapse()
 	for i := 0; most > 0 && i < len(m.held) && len(answer) < most; {
 		h := m.held[i]
 		spent := m.max > 0 && h.pending && h.deliveries >= m.max
@@ -221,6 +236,11 @@ func (m *model) read(most int) (answer []*modelMessage) {
 		}
 	}
 	return answer
+}
+
+// lapse drops what is past its end.
+func (m *model) lapse() {
+	m.held = slices.DeleteFunc(m.held, func(h *modelMessage) bool { return h.over })
 }
 
 // giveBack takes a delivery back.
@@ -256,7 +276,7 @@ func (m *model) requeue() {
 		m.t.Error(err)
 	}
 	m.note("dead letter %d put back", i)
-	m.held = append(m.held, &modelMessage{payload: m.dead[i].payload})
+	m.held = append(m.held, &modelMessage{payload: m.dead[i].payload, over: m.dead[i].over})
 	m.dead = slices.Delete(m.dead, i, i+1)
 }
 

@@ -143,11 +143,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 	default:
 		args = append(args, "", 0, 0)
 	}
-	reply, err := q.runner.Run(ctx, script, k.Stream, args...)
-	if err != nil {
-		return "", Delivery{}, err
-	}
-	f, err := parsePull(reply)
+	f, err := q.runPull(ctx, n, k, script, args)
 	if err != nil {
 		return "", Delivery{}, err
 	}
@@ -232,6 +228,7 @@ type pullReply struct {
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
+	lapsed, unreported         int64    // dropped as past their ends
 }
 
 func parsePull(reply storage.Reply) (r pullReply, err error) {
@@ -256,5 +253,6 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 		return pullReply{}, err
 	}
 	r.confirmed, r.traces = f.Ints(), f.Texts()
+	r.lapsed, r.unreported = f.Int(), f.Int()
 	return r, f.Err()
 }

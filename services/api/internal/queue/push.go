@@ -15,6 +15,10 @@ type Entry struct {
 	Digest []byte
 	// Payload is the message's canonical form. A queue does not look into it.
 	Payload []byte
+	// Until is when the message stops being valid; zero: TTL after it was taken. Where both
+	// are zero, the queue's limits say how long it is valid.
+	Until time.Time
+	TTL   time.Duration
 }
 
 // Batch is what a push brings.
@@ -39,9 +43,9 @@ func (q *Queues) Push(ctx context.Context, n Name, c Caller, b Batch) (qst.Resul
 	}
 	start := time.Now()
 	k := q.key(n)
-	const own = 6
+	const own = 7
 	args := append(q.argv(k, c, own+2*len(b.Entries)),
-		c.Limits.DedupWindow.Milliseconds(), q.opts.MaxDigests, c.Limits.MaxMessages, c.Limits.MaxBytes, b.Trace, b.Last)
+		c.Limits.DedupWindow.Milliseconds(), q.opts.MaxDigests, c.Limits.MaxMessages, c.Limits.MaxBytes, b.Trace, b.Last, validity(b.Entries, c.Limits.ttl(n.Kind)))
 	for _, e := range b.Entries {
 		args = append(args, e.Digest, e.Payload)
 	}
@@ -101,6 +105,7 @@ const (
 	waiting    = "waiting"    // there is nothing to read, and the poll is the queue's waiter
 	superseded = "superseded" // a later poll is the waiter
 	unknown    = "unknown"    // there is no such channel
+	lapsing    = "lapsing"    // more is past its end than one run drops
 )
 
 // pushReply is what push.lua returns.

@@ -33,6 +33,8 @@ type Limits struct {
 	Retention     time.Duration // 0: for ever
 	DedupWindow   time.Duration // 0: no deduplication
 	MaxDeliveries int           // 0: as often as it takes
+	InboundTTL    time.Duration // how long a message is valid that says nothing of it; 0: for ever
+	OutboundTTL   time.Duration
 }
 
 // Caller is who pushes or pulls, and what holds on the channel.
@@ -61,6 +63,9 @@ type Options struct {
 	RebalancePercent int
 	Timeout          time.Duration // of one step in Redis
 
+	// Reporting tells what a channel's application is to hear of messages that end; nil: nothing.
+	Reporting func(ctx context.Context, channel string) (Reporting, error)
+
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
 }
@@ -84,6 +89,7 @@ type Queues struct {
 	recheck  chan struct{} // places for polls that look again
 	draining chan struct{}
 	drained  atomic.Bool
+	reporter *reporter
 }
 
 // partitionArgs are arguments that all scripts take, ready for use.
@@ -111,6 +117,7 @@ func New(runner *storage.Runner, rdb, waiting redis.UniversalClient, opts Option
 			q.readers = append(q.readers, newWakeReader(q, waiting, i))
 		}
 	}
+	q.reporter = &reporter{queues: q, rdb: rdb, waiting: make(map[Name]bool), ready: make(chan struct{}, 1)}
 	q.activity = newActivity(runner, q.scripts.note, opts.Layout, opts.Logger)
 	q.sweeper = &sweeper{queues: q, rdb: rdb}
 	q.balancer = &rebalancer{queues: q, rdb: rdb, known: make(map[string]bool)}
@@ -125,7 +132,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Lapsed,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}
@@ -147,6 +154,7 @@ func (q *Queues) Run(ctx context.Context) {
 	}
 	g.Go(func() error { q.sweeper.run(ctx); return nil })
 	g.Go(func() error { q.activity.run(ctx); return nil })
+	g.Go(func() error { q.reporter.run(ctx); return nil })
 	if q.opts.RebalancePercent > 0 {
 		g.Go(func() error { q.balancer.run(ctx); return nil })
 	}

@@ -20,6 +20,16 @@ const (
 	maxState = 256
 )
 
+// States of messages, beside those that phones of version 1 make up.
+const (
+	StateSent      = "sent"
+	StateDelivered = "delivered"
+	StateFailed    = "failed"
+	StateExpired   = "expired"
+	StateRejected  = "rejected"
+	StateUnknown   = "unknown"
+)
+
 // State is what a phone reports of a message that it was given.
 type State struct {
 	Message string // its id

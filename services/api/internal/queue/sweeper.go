@@ -78,14 +78,24 @@ func (s *sweeper) names(ctx context.Context, due string) ([]string, error) {
 // expire drops what is over its age from a queue, by the retention that its channel has now.
 func (q *Queues) expire(ctx context.Context, n Name) (int64, error) {
 	k := q.key(n)
-	reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, q.argv(k, q.service(), 0)...)
-	if err != nil {
-		return 0, err
+	for all, more := int64(0), true; ; {
+		reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, q.argv(k, q.service(), 0)...)
+		if err != nil {
+			return all, err
+		}
+		f := reply.Fields()
+		dropped, lapsed, unreported := f.Int(), f.Int(), f.Int()
+		more = f.Int() == 1
+		if err := f.Err(); err != nil {
+			return all, err
+		}
+		all += dropped + lapsed
+		q.dropped(ctx, n, dropped, 0)
+		q.lapsed(ctx, n, lapsed, unreported)
+		if !more {
+			return all, nil
+		}
 	}
-	f := reply.Fields()
-	dropped := f.Int()
-	q.dropped(ctx, n, dropped, 0)
-	return dropped, f.Err()
 }
 
 // service is the caller for what the service does by itself: what holds on a channel is read

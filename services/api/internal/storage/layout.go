@@ -99,6 +99,9 @@ func (q Queue) Seen() string { return q.Stream + ":seen" }
 // Dead is the stream of dead letters.
 func (q Queue) Dead() string { return q.Stream + ":dead" }
 
+// Unreported is the stream of messages past their ends that are to be reported.
+func (q Queue) Unreported() string { return q.Stream + ":unreported" }
+
 // Activity is the hash of who pushed and pulled last, and when.
 func (q Queue) Activity() string { return q.Stream + ":activity" }
 

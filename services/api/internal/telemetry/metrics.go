@@ -26,6 +26,7 @@ type Metrics struct {
 	Redelivered  metric.Int64Counter // queue
 	Confirmed    metric.Int64Counter // queue
 	Expired      metric.Int64Counter // queue
+	Lapsed       metric.Int64Counter // queue; past their validity
 	DeadLettered metric.Int64Counter // queue
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
@@ -76,6 +77,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Redelivered, "qst.messages.redelivered", "", "Deliveries of messages that had been delivered before.")
 	counter(&m.Confirmed, "qst.messages.confirmed", "", "Messages confirmed by an ETag.")
 	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
+	counter(&m.Lapsed, "qst.messages.lapsed", "", "Messages dropped because they were not valid any more (qst-ttl, qst-valid-until, a channel's inbound_ttl and outbound_ttl).")
 	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")

@@ -27,7 +27,8 @@ for i = 5, #ARGV do
   local replica, poll = string.match(q[4] or '', '^%d+ (%S+) (%S+)')
   if replica then call('XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', 'wake') end
   for _, index in ipairs({'oldest', 'due', 'depth'}) do call('ZREM', PARTITION .. index, name) end
-  for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity'}) do call('UNLINK', stream .. part) end
+  for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity',
+    ':holes', ':ends', ':unreported'}) do call('UNLINK', stream .. part) end
 end
 if messages > 0 then call('HINCRBY', PARTITION .. 'totals', 'messages', -messages) end
 if bytes > 0 then call('HINCRBY', PARTITION .. 'totals', 'bytes', -bytes) end

@@ -11,15 +11,16 @@
 -- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, dead letters, redelivered,
 --          {id, payload, trace context or '', id, …}: what is read,
 --          {ms, …}: when what is confirmed was pushed,
---          {trace context, …}: of what is confirmed}
--- outcome: 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
+--          {trace context, …}: of what is confirmed; dropped as past their ends; 1 if some of
+--          those are not reported, else 0}
+-- outcome: 'lapsing' (some past their ends are left: run it again), 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
 -- 'unknown' (no such channel)
 local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local at, us = now()
 
 local q = load()
-if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, {}, {}, {}} end
+if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, {}, {}, {}, 0, 0} end
 
 -- Polls of one queue follow each other: a later one supersedes an earlier one, never the
 -- other way round (an earlier one looks again when its replica may have missed a wake).
@@ -31,7 +32,7 @@ if poll ~= '' then
     if waiter == REPLICA .. ' ' .. poll then
       set(q, 'waiter', '')
     elseif not first_run and tonumber(waits_since) > tonumber(since) then
-      return {'superseded', '', 0, at, since, 0, 0, 0, {}, {}, {}}
+      return {'superseded', '', 0, at, since, 0, 0, 0, {}, {}, {}, 0, 0}
     else
       release(q, 'superseded')
     end
@@ -39,11 +40,15 @@ if poll ~= '' then
 end
 
 local good, confirmed, traces, expired, dead, redelivered, read = 0, {}, {}, 0, 0, 0, {}
+local lapsed, lapsing = 0, false
 local function serve()
   if #confirmed == 0 then good, confirmed, traces = confirm(q, processed(q)) end
   expired = expired + expire(q, at, retention)
-  local whole = true
-  if max > 0 and q.pending > 0 then redelivered, dead, whole = redeliver(q, read, max, max_deliveries) end
+  local n
+  n, lapsing = lapse(q, at)
+  lapsed = lapsed + n
+  local whole = not lapsing
+  if max > 0 and whole and q.pending > 0 then redelivered, dead, whole = redeliver(q, read, max, max_deliveries) end
   if max > 0 and whole then read_new(q, read, max, max_bytes) end
   if #confirmed + dead > 0 then begin_at(q, first_read) end
 end
@@ -52,7 +57,7 @@ if q.epoch ~= '' then
   local messages, bytes = q.messages, q.tail - q.head
   local ok, err = pcall(serve)
   if not ok and not string.find(err.err or err, 'NOGROUP', 1, true) then error(err) end
-  if not ok or max > 0 and #read == 0 and call('XLEN', STREAM) > 0 then
+  if not ok or max > 0 and not lapsing and #read == 0 and call('XLEN', STREAM) > 0 then
     measure(q) -- the counts were wrong: see there
     serve()
   end
@@ -63,11 +68,11 @@ if q.epoch ~= '' then
   if handed ~= q.handed then set(q, 'handed', handed) end
 end
 
-local outcome = #read > 0 and 'read' or 'empty'
+local outcome = #read > 0 and 'read' or lapsing and 'lapsing' or 'empty'
 if outcome == 'empty' and poll ~= '' and wait > 0 then
   outcome = 'waiting'
   set(q, 'waiter', table.concat({since, REPLICA, poll, string.format('%.0f', at + wait), ARGV[8], ARGV[9]}, ' '))
 end
 save(q)
 if q.epoch == '' and outcome == 'waiting' then call('PEXPIRE', META, wait + 1000) end
-return {outcome, q.epoch, good, at, since, expired, dead, redelivered, read, confirmed, traces}
+return {outcome, q.epoch, good, at, since, expired, dead, redelivered, read, confirmed, traces, lapsed, q.unreported}

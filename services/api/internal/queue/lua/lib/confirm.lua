@@ -29,6 +29,7 @@ local function confirm(q, epoch, id_ms, id_seq)
   if #ids == 0 then return 1, {}, {} end
   local traces = traces_of(q, ids)
   set(q, 'messages', q.messages - call('XTRIM', STREAM, 'MINID', '=', after(ids[#ids])))
+  forget_ends(q, ids)
   for i, id in ipairs(ids) do ids[i] = ms(id) end
   return 1, ids, traces
 end
