@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """receive.py URL FILE: appends each message of a channel to FILE, once, as a line of JSON.
 QST_USER and QST_PASSWORD are the credentials. FILE.etag keeps the place."""
-import base64, http.client, json, os, random, sys, time, urllib.error, urllib.parse, urllib.request
+import base64, collections, http.client, json, os, random, sys, time, urllib.error, urllib.parse, urllib.request
 
 url, path = sys.argv[1], sys.argv[2]
 user = f"{os.getenv('QST_USER', '')}:{os.getenv('QST_PASSWORD', '')}".encode()
@@ -16,7 +16,7 @@ out = open(path, "a+b")
 out.seek(0)
 whole = out.read().rpartition(b"\n")
 out.truncate(len(whole[0]) + len(whole[1]))  # what a crash cut short comes again
-seen = set(whole[0].decode().split("\n"))  # a long-lived program keeps the newest some thousand
+seen = collections.Counter(whole[0].decode().split("\n"))  # a long-lived program keeps the newest some thousand
 etag = open(path + ".etag").read() if os.path.exists(path + ".etag") else ""
 failures = 0
 while True:
@@ -24,17 +24,24 @@ while True:
     try:
         request = urllib.request.Request(url + "?" + urllib.parse.urlencode(query), headers=headers)
         with urllib.request.urlopen(request, timeout=90) as answer:
-            messages, etag_new = json.load(answer), answer.headers["ETag"]
+            # Numbers as text: a float would lose digits.
+            messages, etag_new = json.load(answer, parse_int=str, parse_float=str), answer.headers["ETag"]
     except (OSError, ValueError, http.client.HTTPException) as e:
-        if isinstance(e, urllib.error.HTTPError) and e.code < 500:
-            sys.exit(f"stopped: {e} {e.read().decode()}")  # credentials, the URL: a person has to look
+        hint = ""
+        if isinstance(e, urllib.error.HTTPError):
+            hint = e.headers.get("Retry-After", "")
+            if e.code < 500:
+                sys.exit(f"stopped: {e} {e.read().decode()}")  # credentials, the URL: a person has to look
         failures += 1
-        time.sleep(random.uniform(0, min(30, 0.2 * 2**min(failures, 10))))
+        time.sleep(random.uniform(0, min(30, 0.2 * 2**min(failures, 10))) + (int(hint) if hint.isdigit() else 0))
         continue
     failures = 0
+    here = collections.Counter()
     for line in (json.dumps(m, ensure_ascii=False) for m in messages):
-        if line not in seen:  # here is where a message is handled
-            out.write(line.encode() + b"\n"), seen.add(line)
+        here[line] += 1
+        if here[line] > seen[line]:  # here is where a message is handled
+            out.write(line.encode() + b"\n")
+            seen[line] += 1
     out.flush(), os.fsync(out.fileno())
     if messages:  # handled first, then confirmed: the next request brings the ETag
         etag = etag_new

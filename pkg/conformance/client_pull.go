@@ -30,9 +30,12 @@ func clientPulls() []ClientCase {
 	})
 
 	exact := g.about(Contract, `Text is Unicode and arrives as it was sent, white space and line ends included.`)
+	var together []string
 	for _, f := range forms {
 		exact.pull("as it is: "+f.name, "["+f.message+"]")
+		together = append(together, f.message)
 	}
+	exact.pull("as it is: all of these together", "["+strings.Join(together, ",")+"]")
 	same := g.about(Contract, "The same `id` with other content is another message (phones that restart count from 1 again), and is stored.")
 	same.pull("the same id with other content", `[{"id":"1","body":"x"},{"id":"1","body":"y"},{"id":"1","body":"x "}]`)
 	same.pull("the same twice in an answer", `[{"id":"1","body":"x"},{"id":"1","body":"x"}]`)

@@ -50,9 +50,12 @@ func clientPushes() []ClientCase {
 	wiki.push("three messages", numberedMessages(3), Done)
 
 	exact := g.about(Contract, `Text is Unicode and arrives as it was sent, white space and line ends included.`)
+	var together []string
 	for _, f := range forms {
 		exact.push("as it is: "+f.name, []string{f.message}, Done)
+		together = append(together, f.message)
 	}
+	exact.push("as it is: all of these together", together, Done)
 	order := g.about(Contract, `Order is kept: messages come out in the order they went in, a batch together, properties in their order.`)
 	order.push("2500 messages, in batches of a thousand at the most", numberedMessages(2500), Done)
 	large := make([]string, 40)

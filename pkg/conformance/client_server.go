@@ -270,7 +270,7 @@ func bare(e string) string { return strings.Trim(strings.TrimPrefix(e, "W/"), `"
 // hold waits for messages, without the lock; never for long, as it is no poll that is
 // tested.
 func (s *scripted) hold(ctx context.Context, wait time.Duration) {
-	timer := time.NewTimer(min(wait, 500*time.Millisecond))
+	timer := time.NewTimer(min(wait, 200*time.Millisecond))
 	defer timer.Stop()
 	news := s.news
 	s.mu.Unlock()

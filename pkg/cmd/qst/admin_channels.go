@@ -41,7 +41,7 @@ type adminParty struct {
 
 func (a *app) channelsCommand() *cobra.Command {
 	return group("channels", "List, show, make, change and delete channels", "",
-		a.channelsListCommand(), a.channelsShowCommand(), a.channelsCreateCommand(), a.channelsChangeCommand(), a.channelsDeleteCommand())
+		a.channelsListCommand(), a.channelsShowCommand(), a.channelsCreateCommand(), a.channelsChangeCommand(), a.channelsDeleteCommand(), a.channelsSilentCommand())
 }
 
 func (a *app) channelsListCommand() *cobra.Command {

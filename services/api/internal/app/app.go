@@ -14,6 +14,7 @@ import (
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
+	"github.com/queuestatetransfer/qst/services/api/internal/console"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
@@ -134,6 +135,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Gate:           gate,
 		Channels:       a.channels,
 		AdminToken:     cfg.AdminToken.Reveal(),
+		Console:        cfg.Console,
+		ConsoleHosts:   console.Hosts(cfg.ConsoleHosts),
 		TrustedProxies: cfg.TrustedProxies,
 		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
 		PushMaxBytes:   int64(cfg.PushMaxBytes),

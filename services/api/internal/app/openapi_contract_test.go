@@ -269,6 +269,8 @@ func (c *contract) channels() {
 	}
 	c.ask("listChannels", 200, c.base()+"?prefix=%2B&after=%2B0", "", bearer)
 	c.ask("listChannels", 400, c.base()+"?limit=1001", "", bearer)
+	c.ask("listChannels", 200, c.base()+"?details=true", "", bearer)
+	c.ask("listChannels", 400, c.base()+"?details=yes", "", bearer)
 }
 
 func (c *contract) credentials() {
@@ -375,6 +377,9 @@ func (c *contract) queues() {
 	if seen != q.Messages {
 		c.t.Errorf("peeked at %d messages of %d", seen, q.Messages)
 	}
+	c.overview()
+	c.ask("peekMessages", 200, path+"/messages?text=false&limit=1", "", bearer)
+	c.ask("peekMessages", 400, path+"/messages?text=no", "", bearer)
 	c.decode(c.ask("listDeadMessages", 200, path+"/dead?limit=1", "", bearer), &page)
 	dead := path + "/dead/" + page.Messages[0].ID
 	c.ask("listDeadMessages", 200, path+"/dead?after="+page.Messages[0].ID, "", bearer)
@@ -392,6 +397,18 @@ func (c *contract) queues() {
 	if want := fmt.Sprintf(`{"messages":%d}`, q.Messages); strings.TrimSpace(purged.Body) != want {
 		c.t.Errorf("purged: %s, want %s", purged.Body, want)
 	}
+}
+
+// overview asks for what there is to see of all channels.
+func (c *contract) overview() {
+	admin := c.r.Admin + "/admin/v1"
+	c.ask("getOverview", 200, admin+"/overview", "", bearer)
+	for _, by := range []string{"", "by=age", "by=depth&limit=1", "by=dead"} {
+		c.ask("topQueues", 200, admin+"/queues/top?"+by, "", bearer)
+	}
+	c.ask("topQueues", 400, admin+"/queues/top?by=name", "", bearer)
+	c.ask("listSilent", 200, admin+"/silent", "", bearer)
+	c.ask("listSilent", 400, admin+"/silent?limit=0", "", bearer)
 }
 
 // version1 is the tour of a phone on version 1, of channel "acme.phone".

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ type Config struct {
 	BootstrapFile  string        `split_words:"true" allowed:"a path" desc:"File (YAML or JSON) of channels and credentials that are to exist; what is missing is made at start. See docs/admin.md."`
 	TrustedProxies Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Proxies whose X-Forwarded-For is believed when it says where a client is. Without any, a client's address is the connection's."`
 	AdminToken     Secret        `split_words:"true" allowed:"letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
+
+	Console      bool  `split_words:"true" default:"true" desc:"Whether the internal listener has the operators' web page, /console/. Without QST_ADMIN_TOKEN it has none."`
+	ConsoleHosts Names `split_words:"true" allowed:"names like qst.example.org,console.example.org" desc:"Names under which browsers may reach the page and the admin API. Addresses, names without a dot and those that end in .localhost, .local, .internal, .home.arpa, .svc or .test may always."`
 
 	LongPollMax time.Duration `split_words:"true" default:"50s" min:"10ms" max:"1h" desc:"The longest that a long poll is held. Stay under the time-out of every proxy in between: 60s is common."`
 	MaxPolls    int           `split_words:"true" default:"20000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
@@ -126,6 +130,29 @@ func (n Networks) String() string {
 	}
 	return strings.Join(parts, ",")
 }
+
+// Names is a list of host names, written with commas between.
+type Names []string
+
+var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+
+// UnmarshalText reads a list; an empty one is no name.
+func (n *Names) UnmarshalText(text []byte) error {
+	*n = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.ToLower(strings.TrimSpace(part)); part == "" {
+			continue
+		}
+		if !hostName.MatchString(part) {
+			return errUnknownValue
+		}
+		*n = append(*n, part)
+	}
+	return nil
+}
+
+// String writes the list as UnmarshalText reads it.
+func (n Names) String() string { return strings.Join(n, ",") }
 
 // LogFormat says how log lines are written.
 type LogFormat string

@@ -43,6 +43,7 @@ func TestDefaults(t *testing.T) {
 		Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute,
 		LogLevel: slog.LevelInfo, LogFormat: LogJSON, LogSample: 100,
 		AuthCache:      5 * time.Second,
+		Console:        true,
 		RequestTimeout: 30 * time.Second, DrainTimeout: 20 * time.Second,
 	}
 	setenv(t, map[string]string{"QST_REDIS_URL": "embedded"})
@@ -72,6 +73,7 @@ func TestLoadEveryVariable(t *testing.T) {
 		"QST_REDIS_CLUSTER": "true", "QST_REDIS_PREFIX": "team-1.qst_", "QST_REDIS_PARTITIONS": "1",
 		"QST_REDIS_POOL_SIZE": "4", "QST_REDIS_TIMEOUT": "250ms", "QST_REDIS_MIN_REPLICAS": "1",
 		"QST_AUTH": "none", "QST_AUTH_CACHE": "1s", "QST_BOOTSTRAP_FILE": "/etc/qst.yaml", "QST_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
+		"QST_CONSOLE": "false", "QST_CONSOLE_HOSTS": "Console.example.org, qst.example.org",
 		"QST_ADMIN_TOKEN":   "c2VjcmV0LXRva2Vu==",
 		"QST_LONG_POLL_MAX": "500ms", "QST_MAX_POLLS": "1", "QST_REBALANCE_PERCENT": "7",
 		"QST_PULL_MAX_BYTES": "1", "QST_PUSH_MAX_BYTES": "2KB", "QST_PUSH_MAX_MESSAGES": "7", "QST_MESSAGE_MAX_BYTES": "4 MiB",
@@ -87,8 +89,9 @@ func TestLoadEveryVariable(t *testing.T) {
 		RedisPoolSize: 4, RedisTimeout: 250 * time.Millisecond, RedisMinReplicas: 1,
 		Auth: AuthNone, AuthCache: time.Second, BootstrapFile: "/etc/qst.yaml",
 		TrustedProxies: Networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
-		AdminToken:     "c2VjcmV0LXRva2Vu==",
-		LongPollMax:    500 * time.Millisecond, MaxPolls: 1, RebalancePercent: 7,
+		Console:        false, ConsoleHosts: Names{"console.example.org", "qst.example.org"},
+		AdminToken:  "c2VjcmV0LXRva2Vu==",
+		LongPollMax: 500 * time.Millisecond, MaxPolls: 1, RebalancePercent: 7,
 		PullMaxBytes: 1, PushMaxBytes: 2000, PushMaxMessages: 7, MessageMaxBytes: 4 << 20,
 		QueueMaxMessages: 3, QueueMaxBytes: 1 << 30, QueueMaxDigests: 5000,
 		Retention: 90 * time.Minute, DedupWindow: time.Second, MaxDeliveries: 5,

@@ -24,6 +24,9 @@ import (
 // holds the two equal.
 func (a *API) admin(e *echo.Echo) {
 	g := guarded{e.Group("/admin/v1"), a.bearer}
+	g.GET("/overview", a.overview)
+	g.GET("/silent", a.listSilent)
+	g.GET("/queues/top", a.topQueues)
 	g.GET("/channels", a.listChannels)
 	g.POST("/channels", a.createChannel)
 	g.GET("/channels/:channel", a.getChannel)
@@ -60,6 +63,9 @@ func (g guarded) DELETE(path string, h echo.HandlerFunc) { g.group.DELETE(path, 
 func (a *API) bearer(next echo.HandlerFunc) echo.HandlerFunc {
 	want := sha256.Sum256([]byte(a.opts.AdminToken)) // of one length, whatever is sent
 	return func(c echo.Context) error {
+		if refusal := a.opts.ConsoleHosts.Foreign(c.Request()); refusal != "" {
+			return problem{status: http.StatusForbidden, detail: refusal}
+		}
 		scheme, token, _ := strings.Cut(c.Request().Header.Get("Authorization"), " ")
 		got := sha256.Sum256([]byte(token))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {

@@ -63,6 +63,10 @@ func (a *API) listChannels(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	details, err := boolParam(c, "details", false)
+	if err != nil {
+		return err
+	}
 	page, err := a.opts.Channels.List(c.Request().Context(), access.Query{
 		Prefix: c.QueryParam("prefix"), Label: c.QueryParam("label"), After: c.QueryParam("after"), Limit: limit,
 	})
@@ -70,11 +74,16 @@ func (a *API) listChannels(c echo.Context) error {
 		return err
 	}
 	list := struct {
-		Channels []access.Channel `json:"channels"`
-		Next     string           `json:"next,omitempty"`
+		Channels any    `json:"channels"`
+		Next     string `json:"next,omitempty"`
 	}{Channels: page.Channels}
-	if list.Channels == nil {
+	if page.Channels == nil {
 		list.Channels = []access.Channel{}
+	}
+	if details {
+		if list.Channels, err = a.detailed(c, page.Channels); err != nil {
+			return err
+		}
 	}
 	if page.Next != "" {
 		u := *c.Request().URL
@@ -124,16 +133,8 @@ func (a *API) getChannel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	byKind := make(map[queue.Kind]queue.Stats)
-	for i, kind := range queue.Kinds() {
-		byKind[kind] = stats[i]
-	}
-	v := channelView{Channel: r.Channel, Parties: make(map[access.Endpoint]partyView)}
-	for _, e := range endpoints {
-		v.Parties[e.name] = party(byKind[e.push], byKind[e.pull], time.Now())
-	}
 	c.Response().Header()["ETag"] = []string{revisionTag(r.Channel.Revision)}
-	return a.answer(c, http.StatusOK, v)
+	return a.answer(c, http.StatusOK, viewChannel(r.Channel, stats, time.Now()))
 }
 
 // channelPatch is the body of PATCH /admin/v1/channels/{channel}: what is there

@@ -76,6 +76,7 @@ func (a *API) getQueue(c echo.Context) error {
 type entryView struct {
 	ID         string          `json:"id"`
 	Stored     time.Time       `json:"stored"`
+	Bytes      int             `json:"bytes"`
 	Deliveries int64           `json:"deliveries,omitempty"` // of a dead one
 	Message    json.RawMessage `json:"message"`              // as the protocol's JSON
 }
@@ -83,7 +84,7 @@ type entryView struct {
 // maxEntries bounds a page of messages, each of which may be 64 KiB.
 const maxEntries = 100
 
-func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limit int64) ([]queue.Message, error)) error {
+func (a *API) entries(c echo.Context, name string, list func(n queue.Name, after string, limit int64) ([]queue.Message, error)) error {
 	n, err := queueParam(c)
 	if err != nil {
 		return err
@@ -103,9 +104,9 @@ func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limi
 	page := struct {
 		Messages []entryView `json:"messages"`
 		Next     string      `json:"next,omitempty"`
-	}{Messages: make([]entryView, len(entries))}
-	for i, e := range entries {
-		page.Messages[i] = entryView{ID: e.ID, Stored: e.Stored, Deliveries: e.Deliveries, Message: e.Payload}
+	}{}
+	if page.Messages, err = a.viewEntries(c, n, name, entries); err != nil {
+		return err
 	}
 	if len(entries) == limit {
 		u := *c.Request().URL
@@ -118,14 +119,14 @@ func (a *API) entries(c echo.Context, list func(n queue.Name, after string, limi
 
 // peek answers GET …/messages.
 func (a *API) peek(c echo.Context) error {
-	return a.entries(c, func(n queue.Name, after string, limit int64) ([]queue.Message, error) {
+	return a.entries(c, "messages", func(n queue.Name, after string, limit int64) ([]queue.Message, error) {
 		return a.opts.Operator.Peek(c.Request().Context(), n, after, limit)
 	})
 }
 
 // listDead answers GET …/dead.
 func (a *API) listDead(c echo.Context) error {
-	return a.entries(c, func(n queue.Name, after string, limit int64) ([]queue.Message, error) {
+	return a.entries(c, "dead", func(n queue.Name, after string, limit int64) ([]queue.Message, error) {
 		return a.opts.Operator.Dead(c.Request().Context(), n, after, limit)
 	})
 }

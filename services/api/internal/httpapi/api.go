@@ -17,6 +17,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/console"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
@@ -31,6 +32,8 @@ type Options struct {
 	Gate           *access.Gate  // nil: everyone may do everything (QST_AUTH=none)
 	Channels       *access.Store // what operators say of channels
 	AdminToken     string        // "": the admin API is off
+	Console        bool          // the operators' web page; off without an AdminToken
+	ConsoleHosts   console.Hosts // names under which browsers may reach it
 	TrustedProxies []netip.Prefix
 	Limits         qst.Limits    // of what is pushed
 	PushMaxBytes   int64         // of a pushed body, after decompression
@@ -101,6 +104,9 @@ func (a *API) Internal() http.Handler {
 	e.GET("/openapi.yaml", openAPI)
 	if a.opts.AdminToken != "" {
 		a.admin(e)
+		if a.opts.Console {
+			a.console(e)
+		}
 	}
 	return e
 }
@@ -150,6 +156,14 @@ func (a *API) healthz(c echo.Context) error {
 
 // readyz tells whether this replica should get requests.
 func (a *API) readyz(c echo.Context) error {
+	h := a.readiness(c.Request().Context())
+	if h.Status != "ready" {
+		return c.JSON(http.StatusServiceUnavailable, h)
+	}
+	return c.JSON(http.StatusOK, h)
+}
+
+func (a *API) readiness(ctx context.Context) health {
 	h := a.health("ready")
 	switch a.phase.Load() {
 	case starting:
@@ -157,15 +171,12 @@ func (a *API) readyz(c echo.Context) error {
 	case draining:
 		h.Status = "draining"
 	default:
-		if err := a.ready(c.Request().Context()); err != nil {
-			a.log.WarnContext(c.Request().Context(), "not ready", "error", err)
+		if err := a.ready(ctx); err != nil {
+			a.log.WarnContext(ctx, "not ready", "error", err)
 			h.Status, h.Detail = "not ready", explain(err).detail
 		}
 	}
-	if h.Status != "ready" {
-		return c.JSON(http.StatusServiceUnavailable, h)
-	}
-	return c.JSON(http.StatusOK, h)
+	return h
 }
 
 // ready tells whether this replica can serve: some part of Redis answers. It only reads.

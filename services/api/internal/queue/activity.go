@@ -16,9 +16,9 @@ const (
 	noteEvery = 5 * time.Second
 	// noteBatch bounds how many queues one script notes.
 	noteBatch = 100
-	// activityKept is how long it is known when a channel was seen last: somewhat
-	// longer than the longest of activeWithin.
-	activityKept = 25 * time.Hour
+	// activityKept is how long it is known when a channel was seen last: longer than the
+	// longest of activeWithin, and long enough for who looks for phones that fell silent.
+	activityKept = 31 * 24 * time.Hour
 )
 
 // activity is who used which queues, and when: figures for show. A push or a pull only notes

@@ -352,7 +352,8 @@ func (m *model) check() {
 		"messages": {number(meta["messages"]), int64(len(m.held))}, "bytes": {number(meta["tail"]) - number(meta["head"]), int64(bytes)},
 		"pending":        {number(meta["pending"]), int64(len(counts))},
 		"total messages": {number(totals["messages"]), int64(len(m.held))}, "total bytes": {number(totals["bytes"]), int64(bytes)},
-		"dead": {m.c.XLen(ctx, k.Dead()).Val(), int64(len(m.dead))},
+		"dead": {m.c.XLen(ctx, k.Dead()).Val(), int64(len(m.dead))}, "total dead": {number(totals["dead"]), int64(len(m.dead))},
+		"index of the dead": {int64(m.c.ZScore(ctx, p.Dead(), k.Name).Val()), int64(len(m.dead))},
 	}
 	for what, f := range figures {
 		if f[0] != f[1] {

@@ -57,10 +57,34 @@ type Stats struct {
 // Stats returns how queues of a channel are, in the order of kinds. A queue that
 // was never used is as empty as any.
 func (o *Operator) Stats(ctx context.Context, channel string, kinds ...Kind) ([]Stats, error) {
+	names := make([]Name, len(kinds))
+	for i, kind := range kinds {
+		names[i] = Name{Channel: channel, Kind: kind}
+	}
+	return o.StatsOf(ctx, names)
+}
+
+// statsAtOnce bounds how many queues are looked at in one round trip.
+const statsAtOnce = 500
+
+// StatsOf returns how queues of any channels are, in the order of names.
+func (o *Operator) StatsOf(ctx context.Context, names []Name) ([]Stats, error) {
 	// What this replica has noted and not written down yet is the latest.
 	if err := o.queues.activity.write(ctx); err != nil {
 		return nil, err
 	}
+	stats := make([]Stats, 0, len(names))
+	for some := range slices.Chunk(names, statsAtOnce) {
+		s, err := o.stats(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		stats = append(stats, s...)
+	}
+	return stats, nil
+}
+
+func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
 	type replies struct {
@@ -71,9 +95,9 @@ func (o *Operator) Stats(ctx context.Context, channel string, kinds ...Kind) ([]
 		firstPending   *redis.XPendingExtCmd
 	}
 	pipe := o.rdb.Pipeline()
-	asked := make([]replies, len(kinds))
-	for i, kind := range kinds {
-		k := o.queues.key(Name{Channel: channel, Kind: kind})
+	asked := make([]replies, len(names))
+	for i, n := range names {
+		k := o.queues.key(n)
 		asked[i] = replies{
 			meta: pipe.HGetAll(ctx, k.Meta()), activity: pipe.HGetAll(ctx, k.Activity()),
 			messages: pipe.XLen(ctx, k.Stream), dead: pipe.XLen(ctx, k.Dead()), first: pipe.XRangeN(ctx, k.Stream, "-", "+", 1),
@@ -82,7 +106,7 @@ func (o *Operator) Stats(ctx context.Context, channel string, kinds ...Kind) ([]
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	stats := make([]Stats, len(kinds))
+	stats := make([]Stats, len(names))
 	for i, r := range asked {
 		for _, err := range []error{r.meta.Err(), r.activity.Err(), r.messages.Err(), r.dead.Err(), r.first.Err()} {
 			if err != nil {
@@ -230,16 +254,17 @@ func (o *Operator) Requeue(ctx context.Context, n Name, id string) error {
 
 // DeleteDeadLetter drops a dead letter for good. It returns ErrNotFound.
 func (o *Operator) DeleteDeadLetter(ctx context.Context, n Name, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
-	defer cancel()
-	dropped, err := o.rdb.XDel(ctx, o.queues.key(n).Dead(), id).Result()
+	q := o.queues
+	k := q.key(n)
+	reply, err := q.runner.Run(ctx, q.scripts.deleteDead, k.Stream, append(q.argv(k, q.service(), 1), id)...)
 	if err != nil {
-		return storage.Unavailable(err)
+		return err
 	}
-	if dropped == 0 {
+	f := reply.Fields()
+	if dropped := f.Int(); f.Err() == nil && dropped == 0 {
 		return fmt.Errorf("dead message %s: %w", id, ErrNotFound)
 	}
-	return nil
+	return f.Err()
 }
 
 // Delete deletes a channel with all its queues hold, if its record has this
@@ -297,7 +322,7 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 	totals, channels, active := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
 	pipe := o.rdb.Pipeline()
 	for i, p := range partitions {
-		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes"), pipe.ZCard(ctx, p.Channels())
+		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes", "dead"), pipe.ZCard(ctx, p.Channels())
 		for _, within := range activeWithin() {
 			since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
 			active[i] = append(active[i], pipe.ZCount(ctx, p.LastSeen(), since, "+inf"))
@@ -307,7 +332,7 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 		return telemetry.Totals{}, storage.Unavailable(err)
 	}
 	for i := range partitions {
-		for j, sum := range []*int64{&t.Messages, &t.Bytes} {
+		for j, sum := range []*int64{&t.Messages, &t.Bytes, &t.Dead} {
 			if v, ok := totals[i].Val()[j].(string); ok {
 				*sum += number(v)
 			}

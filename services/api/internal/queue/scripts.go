@@ -13,13 +13,13 @@ var lua embed.FS
 type scripts struct {
 	push, pull, pullVersion1, leave, giveBack storage.Script // of clients
 	expire, reported, note, replicas, wakes   storage.Script // of the background
-	purge, requeue, del                       storage.Script // of operators
+	purge, requeue, deleteDead, del           storage.Script // of operators
 }
 
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
 // defining a function costs Redis time, too.
 func newScripts() scripts {
-	pull := []string{"lib/queue", "lib/remove", "lib/lapse", "lib/waiter", "lib/confirm", "lib/read"}
+	pull := []string{"lib/queue", "lib/remove", "lib/lapse", "lib/waiter", "lib/confirm", "lib/dead", "lib/read"}
 	return scripts{
 		push:         script(storage.Refused, "lib/queue", "lib/waiter", "lib/duplicates", "lib/append", "lib/validity", "push"),
 		pull:         script(storage.Always, append(pull, "etag", "pull")...),
@@ -33,15 +33,16 @@ func newScripts() scripts {
 		replicas: script(storage.Always, "replicas"),
 		wakes:    script(storage.Always, "wakes"),
 
-		purge:   script(storage.Always, "lib/queue", "lib/remove", "purge"),
-		requeue: script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/validity", "requeue"),
-		del:     script(storage.Always, "delete"),
+		purge:      script(storage.Always, "lib/queue", "lib/remove", "purge"),
+		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/validity", "lib/dead", "requeue"),
+		deleteDead: script(storage.Always, "lib/queue", "lib/dead", "delete_dead"),
+		del:        script(storage.Always, "delete"),
 	}
 }
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.del}
+	return []storage.Script{s.push, s.pull, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.del}
 }
 
 // script puts files of the folder lua together.

@@ -122,7 +122,10 @@ func (p Partition) Due() string { return p.Start + "due" }
 // Depth is the index of deep queues by how many messages they hold.
 func (p Partition) Depth() string { return p.Start + "depth" }
 
-// Totals is the hash of messages and bytes in all the partition's queues.
+// Dead is the index of queues that have dead letters, by how many.
+func (p Partition) Dead() string { return p.Start + "dead" }
+
+// Totals is the hash of messages, bytes and dead letters in all the partition's queues.
 func (p Partition) Totals() string { return p.Start + "totals" }
 
 // LastSeen is the sorted set of channels by when a client was last seen there.

@@ -17,7 +17,7 @@ func TestKeys(t *testing.T) {
 	p := l.Partitions()[q.Partition]
 	clustered := NewLayout("qst", 64, true).Partitions()
 	got := []string{
-		q.Stream, q.Meta(), q.Seen(), q.Dead(), q.Activity(), q.States(), p.Channels(), p.Oldest(), p.Due(), p.Depth(), p.Totals(), p.LastSeen(),
+		q.Stream, q.Meta(), q.Seen(), q.Dead(), q.Activity(), q.States(), p.Channels(), p.Oldest(), p.Due(), p.Depth(), p.Totals(), p.LastSeen(), p.Dead(),
 		l.Record("+855.12@x"), l.Partitions()[63].Channels(), p.Wake("r"), clustered[q.Partition].Wake("r"), clustered[0].Wake("r"),
 		l.Stored(), l.Replicas(), q.Name,
 	}
@@ -34,6 +34,7 @@ func TestKeys(t *testing.T) {
 		qst:{38o}:depth
 		qst:{38o}:totals
 		qst:{38o}:last_seen
+		qst:{38o}:dead
 		qst:{38o}:c:+855.12@x
 		qst:{802}:channels
 		qst:wake:r

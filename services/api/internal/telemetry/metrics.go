@@ -118,6 +118,7 @@ func (m *Metrics) ObserveRedis(took time.Duration, err error) {
 // take their max, not their sum.
 type Totals struct {
 	Messages, Bytes int64
+	Dead            int64         // dead letters
 	OldestAge       time.Duration // 0: no queue holds a message
 	Channels        int64
 	Active          []Active
@@ -176,6 +177,7 @@ func (m *Metrics) Observe(from Sources) error {
 	timedOut := sum("qst.redis.connections.timeouts", "Times that a request waited in vain.")
 	messages := gauge("qst.queues.messages", "", "Messages in all queues of all channels. The same from every replica: take the max.")
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
+	dead := gauge("qst.queues.dead_letters", "", "Dead letters in all queues. The same from every replica: take the max.")
 	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
 	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
 	active := gauge("qst.channels.active", "", "Channels that a client has pushed into or pulled from within a time; some seconds late. The same from every replica: take the max.")
@@ -196,6 +198,7 @@ func (m *Metrics) Observe(from Sources) error {
 		}
 		o.ObserveInt64(messages, t.Messages)
 		o.ObserveInt64(size, t.Bytes)
+		o.ObserveInt64(dead, t.Dead)
 		o.ObserveFloat64(oldest, t.OldestAge.Seconds())
 		o.ObserveInt64(channels, t.Channels)
 		for _, h := range t.Active {
@@ -211,7 +214,7 @@ func (m *Metrics) Observe(from Sources) error {
 			}
 		}
 		return nil
-	}, ready, held, most, open, idle, waited, timedOut, messages, size, oldest, channels, active, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, messages, size, dead, oldest, channels, active, topMessages, topOldest)
 	return errors.Join(append(errs, err)...)
 }
 

@@ -17,7 +17,7 @@ if REVISION == '' then
 elseif not revision then return {-1, 0}
 elseif revision ~= REVISION then return {0, 0} end
 
-local messages, bytes = 0, 0
+local messages, bytes, dead = 0, 0, 0
 for i = 5, #ARGV do
   local name = CHANNEL .. ':' .. ARGV[i]
   local stream = PARTITION .. 'q:' .. name
@@ -26,12 +26,14 @@ for i = 5, #ARGV do
   bytes = bytes + (tonumber(q[3]) or 0) - (tonumber(q[2]) or 0)
   local replica, poll = string.match(q[4] or '', '^%d+ (%S+) (%S+)')
   if replica then call('XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', 'wake') end
-  for _, index in ipairs({'oldest', 'due', 'depth'}) do call('ZREM', PARTITION .. index, name) end
+  dead = dead + tonumber(call('ZSCORE', PARTITION .. 'dead', name) or 0)
+  for _, index in ipairs({'oldest', 'due', 'depth', 'dead'}) do call('ZREM', PARTITION .. index, name) end
   for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity',
     ':holes', ':ends', ':unreported'}) do call('UNLINK', stream .. part) end
 end
 if messages > 0 then call('HINCRBY', PARTITION .. 'totals', 'messages', -messages) end
 if bytes > 0 then call('HINCRBY', PARTITION .. 'totals', 'bytes', -bytes) end
+if dead > 0 then call('HINCRBY', PARTITION .. 'totals', 'dead', -dead) end
 call('ZREM', PARTITION .. 'channels', CHANNEL)
 call('ZREM', PARTITION .. 'last_seen', CHANNEL)
 call('UNLINK', KEYS[1])

@@ -14,6 +14,7 @@ end
 local messages, bytes = q.messages, q.tail - q.head
 keep_ends(q, append(q, {payload}, ''), {ends})
 call('XDEL', STREAM .. ':dead', ARGV[8])
+count_dead()
 release(q, 'wake')
 account(q, messages, bytes)
 expect_expiry(q, retention_now())

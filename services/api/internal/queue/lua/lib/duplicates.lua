@@ -38,11 +38,13 @@ local function remember(q, digests, at, window, max)
     end
     set(q, 'rotate_at', at + window)
   end
+  -- Redis turns each number that a command is given into text, which takes longer than to store it.
+  local time = string.format('%.0f', at)
   for i = 1, #digests, CHUNK do
-    local args = {'HSET', SEEN}
+    local args, n = {'HSET', SEEN}, 2
     for j = i, math.min(i + CHUNK - 1, #digests) do
-      args[#args + 1] = digests[j]
-      args[#args + 1] = at
+      args[n + 1], args[n + 2] = digests[j], time
+      n = n + 2
     end
     call(unpack(args))
   end

@@ -22,7 +22,8 @@
 --   qst:{tag}:oldest       sorted set  queues that hold messages -> time of the first message, ms, or earlier
 --   qst:{tag}:due          sorted set  queues -> when their first message is over its age, ms, or earlier
 --   qst:{tag}:depth        sorted set  queues of 16 messages and more -> messages, rounded down to a power of two
---   qst:{tag}:totals       hash        messages and bytes in all queues of the partition, exact
+--   qst:{tag}:dead         sorted set  queues that have dead letters -> how many
+--   qst:{tag}:totals       hash        messages, bytes and dead letters in all queues of the partition, exact
 --
 -- The stream has the consumer group "qst" with the one consumer "c". At all times
 --

@@ -25,6 +25,7 @@ local function bury(q, id, deliveries)
   local ends = q.ends > 0 and call('ZSCORE', ENDS, id) or ''
   call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2], 'until', ends)
   forget_ends(q, {id})
+  count_dead()
   set(q, 'messages', q.messages - call('XDEL', STREAM, id))
 end
 
