@@ -33,8 +33,15 @@ type model struct {
 	dead  []*modelMessage // dead letters
 	etags []modelETag     // all that were ever given
 	alone *modelMessage   // the only message of the last answer
-	max   int             // deliveries
-	room  int64           // messages
+	last  *modelMessage   // the last message of the last answer
+	stuck *modelMessage   // the last one of those that have a suspect among them
+
+	suspect        *modelMessage
+	tried          []*modelMessage // in its stead
+	alone1         *modelMessage   // of those, what is confirmed now
+	probes, proofs int
+	max            int   // deliveries
+	room           int64 // messages
 }
 
 type modelMessage struct {
@@ -42,6 +49,7 @@ type modelMessage struct {
 	deliveries int
 	pending    bool
 	over       bool // past its end: the next pull drops it
+	place      int  // in the order of arrival
 }
 
 type modelETag struct {
@@ -147,7 +155,7 @@ func (m *model) push() {
 	}
 	for i, p := range fresh {
 		m.taken[digests[i]] = true
-		m.held = append(m.held, p)
+		m.arrive(p)
 	}
 }
 
@@ -176,10 +184,49 @@ func (m *model) request() (r Request, confirmed int) {
 	}
 	for i, h := range m.held {
 		if h == e.last && h.pending {
+			if slices.Contains(m.tried, h) {
+				m.alone1 = h
+				return r, -1
+			}
+			if slices.Contains(m.held[:i], m.suspect) {
+				return r, 0
+			}
 			return r, i + 1
 		}
 	}
 	return r, 0
+}
+
+// confirmAlone confirms what was tried in a suspect's stead.
+func (m *model) confirmAlone(h *modelMessage) {
+	remove := func(h *modelMessage) {
+		m.held = slices.DeleteFunc(m.held, func(x *modelMessage) bool { return x == h })
+	}
+	remove(h)
+	if m.proofs++; m.proofs > 1 && m.suspect != nil && slices.Contains(m.held, m.suspect) {
+		remove(m.suspect)
+		m.dead = append(m.dead, m.suspect)
+		m.suspect, m.proofs = nil, 0
+	}
+}
+
+// arrive puts messages at the queue's end.
+func (m *model) arrive(l ...*modelMessage) {
+	for _, h := range l {
+		m.next++
+		h.place = m.next
+		m.held = append(m.held, h)
+	}
+}
+
+// among counts what is pending up to a message.
+func (m *model) among(last *modelMessage) (n int) {
+	for _, h := range m.held {
+		if h.pending && last != nil && h.place <= last.place {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *model) pull() {
@@ -190,11 +237,15 @@ func (m *model) pull() {
 		m.t.Errorf("pull: %v", err)
 		return
 	}
-	if d.Confirmed != confirmed {
+	if d.Confirmed != max(confirmed, -confirmed) {
 		m.t.Errorf("pull: confirmed %d, want %d", d.Confirmed, confirmed)
 	}
-	m.held = m.held[confirmed:]
-	answer := m.read(r.Max)
+	if confirmed < 0 {
+		m.confirmAlone(m.alone1)
+	} else {
+		m.held = m.held[confirmed:]
+	}
+	answer := m.read(r.Max, confirmed != 0)
 	var want []string
 	for _, h := range answer {
 		want = append(want, h.payload)
@@ -208,34 +259,92 @@ func (m *model) pull() {
 }
 
 // read delivers what a pull of so many messages is to have.
-func (m *model) read(most int) (answer []*modelMessage) {
+func (m *model) read(most int, confirmed bool) (answer []*modelMessage) {
 	m.lapse()
-	for i := 0; most > 0 && i < len(m.held) && len(answer) < most; {
-		h := m.held[i]
-		spent := m.max > 0 && h.pending && h.deliveries >= m.max
-		if spent && len(answer) > 0 {
-			break
+	trying := false
+	if most > 0 && m.max > 0 && len(m.held) > 0 && m.held[0].pending {
+		var whole bool
+		if most, trying, whole = m.narrow(most, !confirmed && m.last != nil); !whole {
+			pending := 0
+			for _, h := range m.held {
+				if h.pending {
+					pending++
+				}
+			}
+			most = min(most, pending)
 		}
-		if spent && m.alone == h {
-			m.held = slices.Delete(m.held, i, i+1)
-			m.dead = append(m.dead, h)
-			continue
+	}
+	if trying {
+		if h := m.try(); h != nil {
+			answer = append(answer, h)
+		} else {
+			trying = false
 		}
+	}
+	for i := 0; !trying && most > 0 && i < len(m.held) && len(answer) < most; i++ {
+		answer = append(answer, m.held[i])
+	}
+	for _, h := range answer {
 		h.pending = true
 		h.deliveries++
-		answer = append(answer, h)
-		if spent {
-			break
-		}
-		i++
 	}
-	if len(answer) > 0 {
-		m.alone = nil
-		if len(answer) == 1 {
+	if n := len(answer); n > 0 {
+		m.alone, m.last = nil, answer[n-1]
+		if n == 1 {
 			m.alone = answer[0]
+		}
+		if trying {
+			m.last = nil
 		}
 	}
 	return answer
+}
+
+// narrow says how many messages the client may have, whether another one is tried, and whether it may
+// have new ones, too.
+func (m *model) narrow(most int, failed bool) (n int, trying, whole bool) {
+	if failed {
+		m.stuck = m.last
+	}
+	if m.stuck == nil && len(m.tried) == 0 {
+		return most, false, true
+	}
+	among := m.among(m.stuck)
+	if among == 0 {
+		m.stuck, m.suspect, m.proofs = nil, nil, 0
+		left := 0
+		for _, h := range m.tried {
+			left += m.among(h)
+		}
+		if left == 0 {
+			m.tried, m.probes = nil, 0
+		}
+		return most, false, true
+	}
+	if head := m.held[0]; among == 1 && failed && m.alone == head && head.deliveries >= m.max {
+		if m.suspect != head {
+			m.suspect, m.proofs, m.probes = head, 0, 0
+		}
+		return 1, true, false
+	}
+	n = min(most, (among+1)/2)
+	return n, false, n == most
+}
+
+// try returns the message that is tried in the suspect's stead.
+func (m *model) try() *modelMessage {
+	turn := m.probes % 8
+	var h *modelMessage
+	for i, other := range m.held[1:] {
+		if h = other; i == turn || !h.pending {
+			break
+		}
+	}
+	if h != nil {
+		m.probes++
+		m.tried = append(m.tried, h)
+	}
+	return h
 }
 
 // lapse drops what is past its end.
@@ -246,7 +355,7 @@ func (m *model) lapse() {
 // giveBack takes a delivery back.
 func (m *model) giveBack() {
 	d, err := m.q.Pull(m.t.Context(), inbox, Request{Max: 5})
-	answer := m.read(5)
+	answer := m.read(5, false)
 	if err != nil || len(d.Payloads) != len(answer) {
 		m.t.Errorf("pull: %d messages, %v, want %d", len(d.Payloads), err, len(answer))
 		return
@@ -276,7 +385,7 @@ func (m *model) requeue() {
 		m.t.Error(err)
 	}
 	m.note("dead letter %d put back", i)
-	m.held = append(m.held, &modelMessage{payload: m.dead[i].payload, over: m.dead[i].over})
+	m.arrive(&modelMessage{payload: m.dead[i].payload, over: m.dead[i].over})
 	m.dead = slices.Delete(m.dead, i, i+1)
 }
 
@@ -314,6 +423,7 @@ func (m *model) del() {
 		m.t.Errorf("delete: %d %v, there are %d", n, err, len(m.held))
 	}
 	m.held, m.dead, m.taken, m.alone = nil, nil, map[string]bool{}, nil
+	m.last, m.stuck, m.suspect, m.tried, m.probes, m.proofs = nil, nil, nil, nil, 0, 0
 	for i := range m.etags {
 		m.etags[i].expired = true
 	}

@@ -19,7 +19,7 @@ type scripts struct {
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
 // defining a function costs Redis time, too.
 func newScripts() scripts {
-	pull := []string{"lib/queue", "lib/remove", "lib/lapse", "lib/waiter", "lib/confirm", "lib/dead", "lib/read"}
+	pull := []string{"lib/queue", "lib/remove", "lib/lapse", "lib/waiter", "lib/dead", "lib/suspect", "lib/confirm", "lib/read", "lib/poison"}
 	return scripts{
 		push:         script(storage.Refused, "lib/queue", "lib/waiter", "lib/duplicates", "lib/append", "lib/validity", "push"),
 		pull:         script(storage.Always, append(pull, "etag", "pull")...),

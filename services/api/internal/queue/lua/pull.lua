@@ -40,15 +40,22 @@ if poll ~= '' then
 end
 
 local good, confirmed, traces, expired, dead, redelivered, read = 0, {}, {}, 0, 0, 0, {}
-local lapsed, lapsing = 0, false
+local lapsed, lapsing, trying = 0, false, false
 local function serve()
-  if #confirmed == 0 then good, confirmed, traces = confirm(q, processed(q)) end
+  if #confirmed == 0 then good, confirmed, traces, dead = confirm(q, processed(q)) end
   expired = expired + expire(q, at, retention)
   local n
   n, lapsing = lapse(q, at)
   lapsed = lapsed + n
   local whole = not lapsing
-  if max > 0 and whole and q.pending > 0 then redelivered, dead, whole = redeliver(q, read, max, max_deliveries) end
+  if max > 0 and whole and q.pending > 0 then
+    local most = max
+    if max_deliveries > 0 then most, trying = narrow(q, max, max_deliveries, #confirmed, at) end
+    if trying then n, redelivered = try(q, read, max_bytes) end
+    trying = trying and n > 0
+    if not trying then redelivered, whole = redeliver(q, read, most) end
+    whole = whole and most == max and not trying
+  end
   if max > 0 and whole then read_new(q, read, max, max_bytes) end
   if #confirmed + dead > 0 then begin_at(q, first_read) end
 end
@@ -62,7 +69,13 @@ if q.epoch ~= '' then
     serve()
   end
   account(q, messages, bytes)
-  if #read > 0 then set(q, 'alone', #read == WIDTH and read[1] or '') end
+  if #read > 0 then
+    set(q, 'alone', #read == WIDTH and read[1] or '')
+    if max_deliveries > 0 then
+      set(q, 'answer', trying and '' or read[#read - WIDTH + 1])
+      set(q, 'given', #read / WIDTH)
+    end
+  end
   -- Deliveries to a poll that was held may be given back; see give_back.lua.
   local handed = poll ~= '' and since ~= us and #read > 0 and REPLICA .. ' ' .. poll or ''
   if handed ~= q.handed then set(q, 'handed', handed) end

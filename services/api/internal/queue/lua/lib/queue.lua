@@ -46,7 +46,10 @@
 --       largest    bytes of the largest message since the queue was last empty
 --       pending    entries in the pending list
 --       delivered  id of the last entry delivered
---       alone      id of the entry that was the only one in the last answer (see read.lua); '': there were more
+--       alone      id of the entry that was the only one in the last answer (see suspect.lua); '': there were more
+--       answer     id of the last entry of the last answer (see suspect.lua); ''
+--       given      how many entries the last answer had
+--       stuck      on which of its entries a client is stuck (see suspect.lua); '': it is not
 --       handed     poll that the pending entries were handed to and no client has come since; '': none
 --       waiter     poll that waits (see waiter.lua); '': none. A waiter means that the queue is empty.
 --       due        the queue's score in the index "due"; 0: it is not there
@@ -68,13 +71,13 @@ local HOLES, ENDS = STREAM .. ':holes', STREAM .. ':ends'
 -- load returns the queue's state. The epoch is '' if nothing was ever pushed.
 local function load()
   local m = call('HMGET', META, 'messages', 'head', 'tail', 'first', 'largest', 'pending', 'due', 'rotate_at', 'traced',
-    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter', 'holes', 'ends', 'unreported')
+    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter', 'holes', 'ends', 'unreported', 'answer', 'given', 'stuck')
   return {
     messages = tonumber(m[1]) or 0, head = tonumber(m[2]) or 0, tail = tonumber(m[3]) or 0, first = tonumber(m[4]) or 0,
     largest = tonumber(m[5]) or 0, pending = tonumber(m[6]) or 0, due = tonumber(m[7]) or 0,
     rotate_at = tonumber(m[8]) or 0, traced = tonumber(m[9]) or 0, epoch = m[10] or '', life = m[11] or '',
     delivered = m[12] or '', alone = m[13] or '', handed = m[14] or '', waiter = m[15] or '', changed = {},
-    holes = tonumber(m[16]) or 0, ends = tonumber(m[17]) or 0, unreported = tonumber(m[18]) or 0,
+    holes = tonumber(m[16]) or 0, ends = tonumber(m[17]) or 0, unreported = tonumber(m[18]) or 0, answer = m[19] or '', given = m[20] or '0', stuck = m[21] or '',
   }
 end
 

@@ -55,6 +55,8 @@ local function hand_off(q, ids, payloads, trace, at, how)
   set(q, 'pending', n)
   set(q, 'delivered', ids[n])
   set(q, 'alone', n == 1 and ids[1] or '')
+  set(q, 'answer', ids[n])
+  set(q, 'given', n)
   set(q, 'handed', replica .. ' ' .. poll)
   if replica == REPLICA and how == '' then return poll, n end
   return '', 0
