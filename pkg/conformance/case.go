@@ -25,7 +25,8 @@ const (
 	Version1 Level = "version1"
 	// Reports is what phones on version 1 report of messages, for the application to pull.
 	Reports Level = "reports"
-	// Validity is that messages say how long they are of use, which a server need not heed.
+	// Validity is that messages say how long they are of use, and that gateways report what became
+	// of them, which a server need not know.
 	Validity Level = "validity"
 )
 
@@ -76,7 +77,7 @@ func Cases() []Case {
 		routing, channelNames, methods, contentTypes, gzipped, jsonTaken, jsonText, jsonRefused,
 		xmlTaken, xmlRefused, xmlEntities, charsets, pushAnswers, order, duplicates,
 		pullParameters, pullAnswers, accepted, etagForms, foreignETags, confirming, confirmingOnly,
-		repetition, receipts, validity, longPolling, superseding, bounds, limitCases, credentialCases, version1, version1Dialogues, reports,
+		repetition, receipts, validity, deliveryReports, longPolling, superseding, bounds, limitCases, credentialCases, version1, version1Dialogues, reports,
 	} {
 		l = append(l, group()...)
 	}

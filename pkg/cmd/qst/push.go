@@ -27,6 +27,7 @@ type pushFlags struct {
 	gzip       bool
 	count      bool
 	ids        bool
+	report     string
 }
 
 func (a *app) pushCommand() *cobra.Command {
@@ -73,12 +74,16 @@ that can't be read, qst stops: the ones before it are stored, those after it are
 	f.StringVarP(&p.input, "input", "i", "auto", "`format` of the standard input: lines, json, xml or csv; auto: < is xml, [ and { are json, the rest lines")
 	f.BoolVar(&p.gzip, "gzip", false, "compress what is sent")
 	f.BoolVar(&p.count, "count", false, "say what SMS the messages will be, in how many parts, and push nothing")
+	f.StringVar(&p.report, "report", "", "push a delivery report, `id=status`: what became of a message (sent, delivered, failed, expired, rejected, unknown)")
 	f.BoolVar(&p.ids, "ids", false, "write the ids of the messages, as they are stored, instead of their number")
 	complete(cmd, "input", "auto", "lines", "json", "xml", "csv")
 	return cmd
 }
 
 func (a *app) push(ctx context.Context, p *pushFlags) error {
+	if err := p.setReport(); err != nil {
+		return err
+	}
 	for _, property := range p.properties {
 		name, value, ok := strings.Cut(property, "=")
 		if !ok || name == "" {

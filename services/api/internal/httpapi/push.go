@@ -60,6 +60,9 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 		defer span.End()
 		batch.Trace = telemetry.Traceparent(ctx)
 	}
+	if err := a.keepReports(ctx, n, messages); err != nil {
+		return qst.Result{}, err
+	}
 	result, err := a.opts.Queues.Push(ctx, n, call, batch)
 	if err != nil {
 		if call, err = a.again(c, n.Channel, eventOf(c).endpoint, access.Push, err); err == nil {
@@ -68,6 +71,8 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 	}
 	if err != nil {
 		failed(trace.SpanFromContext(ctx), err)
+	} else {
+		a.keepTrace(ctx, n, batch.Trace, messages)
 	}
 	return result, err
 }

@@ -431,6 +431,9 @@ func (m *model) del() {
 
 // check compares everything that Redis has of the queue with the model.
 func (m *model) check() {
+	if len(m.held) == 0 {
+		m.last, m.stuck, m.suspect, m.tried, m.probes, m.proofs = nil, nil, nil, nil, 0, 0
+	}
 	ctx, k, p := m.t.Context(), m.q.key(inbox), m.q.partition()
 	entries := m.c.XRange(ctx, k.Stream, "-", "+").Val()
 	counts := map[string]int64{}

@@ -137,6 +137,9 @@ func (q *Queues) createSeries() {
 			c.Add(context.Background(), 0, n.attribute())
 		}
 	}
+	for _, state := range stateAttributes {
+		q.metrics.Reports.Add(context.Background(), 0, state)
+	}
 	q.metrics.LostTouch.Add(context.Background(), 0)
 	q.metrics.HandedOver.Add(context.Background(), 0)
 }

@@ -13,7 +13,7 @@ var lua embed.FS
 type scripts struct {
 	push, pull, pullVersion1, leave, giveBack storage.Script // of clients
 	expire, reported, note, replicas, wakes   storage.Script // of the background
-	purge, requeue, deleteDead, del           storage.Script // of operators
+	purge, requeue, deleteDead, cancel, del   storage.Script // of operators
 }
 
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
@@ -36,13 +36,14 @@ func newScripts() scripts {
 		purge:      script(storage.Always, "lib/queue", "lib/remove", "purge"),
 		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/validity", "lib/dead", "requeue"),
 		deleteDead: script(storage.Always, "lib/queue", "lib/dead", "delete_dead"),
+		cancel:     script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "cancel"),
 		del:        script(storage.Always, "delete"),
 	}
 }
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.del}
+	return []storage.Script{s.push, s.pull, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.cancel, s.del}
 }
 
 // script puts files of the folder lua together.

@@ -34,6 +34,7 @@ const (
 type State struct {
 	Message string // its id
 	State   string // confirmed, failed, or what the phone calls it
+	Code    string // the network's own word for it; "": none
 	At      time.Time
 }
 
@@ -69,11 +70,16 @@ func (o *Operator) AddStates(ctx context.Context, channel string, states []State
 		st = st.Cut()
 		pipe.XAdd(ctx, &redis.XAddArgs{
 			Stream: k.States(), MaxLen: keptStates, Approx: true,
-			Values: []string{"message", st.Message, "state", st.State},
+			Values: []string{"message", st.Message, "state", st.State, "code", st.Code},
 		})
 	}
-	_, err := pipe.Exec(ctx)
-	return storage.Unavailable(err)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return storage.Unavailable(err)
+	}
+	for _, st := range states {
+		o.queues.metrics.Reports.Add(ctx, 1, stateAttributes[bounded(st.State)])
+	}
+	return nil
 }
 
 // States returns what a channel's phone reported, newest first, at most limit.
@@ -89,7 +95,8 @@ func (o *Operator) States(ctx context.Context, channel string, limit int64) ([]S
 	for i, e := range entries {
 		message, _ := e.Values["message"].(string)
 		state, _ := e.Values["state"].(string)
-		states[i] = State{Message: message, State: state, At: idTime(e.ID)}
+		code, _ := e.Values["code"].(string)
+		states[i] = State{Message: message, State: state, Code: code, At: idTime(e.ID)}
 	}
 	return states, nil
 }
@@ -98,7 +105,7 @@ func (o *Operator) States(ctx context.Context, channel string, limit int64) ([]S
 // phone reports has no bound but its request's: uncut, it would make messages larger than
 // any that may be pushed.
 func (st State) Cut() State {
-	return State{Message: cut(st.Message), State: cut(st.State), At: st.At}
+	return State{Message: cut(st.Message), State: cut(st.State), Code: cut(st.Code), At: st.At}
 }
 
 // cut cuts a text, between two characters, to maxState.

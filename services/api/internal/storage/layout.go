@@ -108,6 +108,9 @@ func (q Queue) Activity() string { return q.Stream + ":activity" }
 // States is the stream of what a phone reported of this queue's messages.
 func (q Queue) States() string { return q.Stream + ":states" }
 
+// Traces is the stream of the traces of this queue's last traced pushes, with the ids of their messages.
+func (q Queue) Traces() string { return q.Stream + ":traces" }
+
 // Keys that a partition has once, for all its channels.
 
 // Channels is the sorted set of the partition's channels.

@@ -28,6 +28,7 @@ type Metrics struct {
 	Expired      metric.Int64Counter // queue
 	Lapsed       metric.Int64Counter // queue; past their validity
 	DeadLettered metric.Int64Counter // queue
+	Reports      metric.Int64Counter // state; reports of what became of messages
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
 	Refused      metric.Int64Counter // method, reason; requests, not messages
@@ -79,6 +80,7 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
 	counter(&m.Lapsed, "qst.messages.lapsed", "", "Messages dropped because they were not valid any more (qst-ttl, qst-valid-until, a channel's inbound_ttl and outbound_ttl).")
 	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
+	counter(&m.Reports, "qst.reports", "", "Reports of what became of messages, by state; other: a state of the phone's own.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")

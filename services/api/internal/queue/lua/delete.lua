@@ -29,7 +29,7 @@ for i = 5, #ARGV do
   dead = dead + tonumber(call('ZSCORE', PARTITION .. 'dead', name) or 0)
   for _, index in ipairs({'oldest', 'due', 'depth', 'dead'}) do call('ZREM', PARTITION .. index, name) end
   for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity',
-    ':holes', ':ends', ':unreported'}) do call('UNLINK', stream .. part) end
+    ':holes', ':ends', ':unreported', ':traces'}) do call('UNLINK', stream .. part) end
 end
 if messages > 0 then call('HINCRBY', PARTITION .. 'totals', 'messages', -messages) end
 if bytes > 0 then call('HINCRBY', PARTITION .. 'totals', 'bytes', -bytes) end

@@ -39,9 +39,9 @@ end
 local function try(q, read, max_bytes)
   local t = stuck_of(q)
   local turn = t.probes % PROBES
-  local page, again = pending('(' .. t.suspect, '+', turn + 1), 0
-  if #page <= turn then read_new(q, read, 1, max_bytes) end
-  if #read == 0 and #page > 0 then
+  local page, again = pending(t.suspect, '+', turn + 2), 0 -- the suspect is the first of them
+  if #page <= turn + 1 then read_new(q, read, 1, max_bytes) end
+  if #read == 0 and #page > 1 then
     again = 1
     take(read, call('XCLAIM', STREAM, GROUP, CONSUMER, 0, page[#page][1]))
   end

@@ -45,8 +45,9 @@ local function begin_at(q, first)
     set(q, 'head', q.tail)
     set(q, 'largest', 0)
     if q.holes > 0 or q.ends > 0 then call('UNLINK', HOLES, ENDS) end
-    set(q, 'holes', 0)
-    set(q, 'ends', 0)
+    for field, none in pairs({holes = 0, ends = 0, stuck = '', answer = ''}) do
+      if q[field] ~= none then set(q, field, none) end
+    end
     return
   end
   first = first or call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
