@@ -8,6 +8,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 FUZZTIME ?= 30s
+CHAOSTIME ?= 5m
+SEED ?= 1
 SCENARIO ?= smoke
 
 # Both modules. Patterns, because `go test ./...` sees one module at a time.
@@ -52,6 +54,10 @@ lint: ## formatting, vet, golangci-lint, shellcheck, actionlint, known vulnerabi
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 	@.ci/fuzz $(FUZZTIME) $(MODULES)
+
+.PHONY: chaos
+chaos: ## faults on each kind of Redis for CHAOSTIME (default 5m), and an account of every message; SEED=2: others
+	@.ci/chaos "$(CHAOSTIME)" "$(SEED)"
 
 .PHONY: image
 image: ## build the container image, into bin/image.tar; needs no container engine

@@ -57,6 +57,10 @@ func charsets() []Case {
 			t.errorf("pulled %v", l)
 		}
 	})
+	untrue := about(Contract, "charset", `XML that declares UTF-16, UCS-2, "unicode" or ASCII and is UTF-8 is read as UTF-8.`)
+	for _, name := range []string{"UTF-16", "UCS-2", "unicode", "ASCII", "US-ASCII"} {
+		untrue.trip(name+", and is UTF-8", typeXML, in(name, text), `[{"id":"1","from":"`+text+`","body":"`+text+`","name":"`+text+`"}]`)
+	}
 	// The "…" of the sentence may or may not hold these.
 	for _, c := range []struct{ name, bytes, want string }{
 		{"ISO-8859-15", "\xa4", "€"}, {"ISO-8859-2", "\xb1", "ą"}, {"KOI8-R", "\xc1", "а"}, {"windows-1251", "\xe0", "а"},
@@ -78,5 +82,5 @@ func charsets() []Case {
 	bad.refusal("an unknown element, in ISO-8859-1", typeXML, declared("ISO-8859-1", messageXML(`from="a"`, "<gr\xf6\xdfe/>")), malformed, "größe")
 	bad.refusal("two roots, in UTF-16", typeXML, be+utf16be(oneXML+oneXML), malformed)
 	bad.refusal("an unknown charset", typeXML, declared("x-nonsense", oneXML), []int{400, 415}, "x-nonsense")
-	return all(taken, bad)
+	return all(taken, untrue, bad)
 }

@@ -22,6 +22,12 @@ func jsonRefused() []Case {
 	none.refusal("the second has no field", typeJSON, `[{"body":"x"},{}]`, bad, "message 2")
 	none.refusal("the first has no field", typeJSON, `[{"id":"1"},{"body":"x"}]`, bad, "message 1")
 
+	text := about(Contract, "json/refused", "A message with a property `text`, and with neither `subject` nor `body`, is refused in both formats (400): its sender means `body`.")
+	text.refusal("text and no body", typeJSON, `[{"body":"x"},{"to":"sms://1","text":"hi"}]`, bad, "QSTv2 calls this body", "message 2")
+	text.refusal("text and an empty body", typeJSON, `{"to":"sms://1","body":"","text":"hi"}`, bad, "QSTv2 calls this body")
+	text.refusal("text and no body, in XML", typeXML, messageXML(`to="sms://1"`, `<property name="text" value="hi"/>`), bad, "QSTv2 calls this body")
+	text.trip("text beside a subject", typeJSON, `{"id":"1","subject":"x","text":"hi"}`, `[{"id":"1","subject":"x","text":"hi"}]`)
+
 	field := about(Contract, "json/refused", `A field that is not a string in JSON: 400.`)
 	twice := about(Contract, "json/refused", `The same key twice in one JSON object: 400.`)
 	for _, f := range fieldNames {
@@ -47,7 +53,7 @@ func jsonRefused() []Case {
 	third(value, "an empty array in an array", `"p":["a",[]]`, "p")
 	third(value, "an object in an array", `"p":["a",{}]`, "p")
 
-	return append(all(none, field, twice, value), jsonMalformed(bad)...)
+	return append(all(none, text, field, twice, value), jsonMalformed(bad)...)
 }
 
 func jsonMalformed(bad []int) []Case {

@@ -64,6 +64,14 @@ func v1Incoming() *phoneGroup {
 		}
 		t.empty(t.b, p.channel+"/application")
 	})
+	halves := phones(Version1, "version1/incoming", "references to the two halves of one (`&#55357;&#56832;`) are that character.")
+	halves.phone("an emoji by two references", func(t *exam, p phone) {
+		p.incoming(t.a, "m1", "<messages>"+v1Message("m1", "a&#55357;&#56832;&#xD83D;&#xDE00;b&#55357;c")+"</messages>")
+		if l := t.messages(t.pull(t.b, p.channel+"/application")); len(l) != 1 || l[0]["body"] != "a😀😀b\ufffdc" {
+			t.errorf("pulled %v", l)
+		}
+	})
+	g.cases = append(g.cases, halves.cases...)
 	g.phone("characters that XML cannot carry become U+FFFD", func(t *exam, p phone) {
 		p.incoming(t.a, "m1", "<messages>"+v1Message("m1", "a&#1;b\x02c")+"</messages>")
 		if l := t.messages(t.pull(t.b, p.channel+"/application")); len(l) != 1 || l[0]["body"] != "a\ufffdb\ufffdc" {

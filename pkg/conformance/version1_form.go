@@ -151,10 +151,19 @@ func v1Rest() *phoneGroup {
 	status("set_state", "set_state?guid=o1&state=delivered", 200)
 	status("set_state without a state", "set_state?guid=o1", 400)
 	status("set_state without a message", "set_state?state=sent", 400)
+	look := phones(Version1, "version1/outgoing", "says that the URL and the credentials are good; takes and confirms nothing")
+	look.phone("HEAD", func(t *exam, p phone) {
+		t.push(t.a, p.channel+"/application", toPhone("o1", "o2"))
+		p.wantSent(p.outgoing(t.a, "", "?max=1"), sent.itsID, "o1")
+		if a := p.do(t.b, "HEAD", "outgoing", "", "If-None-Match: o1"); a.Status != http.StatusOK || a.Header.Get("ETag") != "" {
+			t.errorf("%d, ETag %q", a.Status, a.Header.Get("ETag"))
+		}
+		p.wantSent(p.outgoing(t.a, "", ""), sent.itsID, "o1", "o2")
+	})
 	status("setaddress", "setaddress?address=sms://+85512345678", 200)
 	status("setaddress, encoded", "setaddress?address=%2B85512345678", 200)
 	status("setaddress without an address", "setaddress", 400)
-	for _, o := range []*phoneGroup{slashes, user, state} {
+	for _, o := range []*phoneGroup{slashes, user, state, look} {
 		g.cases = append(g.cases, o.cases...)
 	}
 	return g

@@ -50,9 +50,10 @@ func toUTF8(charset string, body []byte) (doc []byte, cut string, err error) {
 		return nil, "", errorf(ErrUnsupportedType, 0, "charset %s is not supported", quote(name))
 	}
 	name = strings.ToLower(name)
-	if declared != "" && strings.HasPrefix(name, "utf-16") {
+	if declared != "" && isWide(name) || isASCII(name) && utf8.Valid(body) {
 		// We could read the declaration, so it isn't: some programs (.NET's
-		// StringWriter) write it into every document and send that as UTF-8.
+		// StringWriter) write it into every document and send that as UTF-8. Others
+		// say ASCII, and don't mean it.
 		name = ""
 	}
 	switch name {
@@ -70,6 +71,24 @@ func toUTF8(charset string, body []byte) (doc []byte, cut string, err error) {
 		doc, cut = decodeCharset(enc, name, body)
 	}
 	return doc, cut, nil
+}
+
+// isWide tells whether a charset, of which name is in lower case, has no character of one byte.
+func isWide(name string) bool {
+	switch name {
+	case "unicode", "csunicode", "ucs-2", "iso-10646-ucs-2", "ucs-4", "iso-10646-ucs-4":
+		return true
+	}
+	return strings.HasPrefix(name, "utf-16") || strings.HasPrefix(name, "utf-32")
+}
+
+// isASCII tells whether name, in lower case, is one of ASCII's.
+func isASCII(name string) bool {
+	switch name {
+	case "ascii", "us-ascii", "iso646-us", "ansi_x3.4-1968":
+		return true
+	}
+	return false
 }
 
 // utf16BOM returns the kind of UTF-16 whose byte order mark body begins with,

@@ -19,8 +19,10 @@ func TestDecodeVersion1(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	for body, want := range map[string]string{
-		"<messages><message from=\"\x01\"><text>a\x00b\x1a\uFFFFc\xffd&#1;e&#xD800;&#xFFFE;</text></message></messages>": "\uFFFD|a\uFFFDb\uFFFD\uFFFDc\uFFFDd\uFFFDe\uFFFD\uFFFD",
-		"<messages><message from=\"1\"><text/></message></messages>\x00":                                                 "",
+		"<messages><message from=\"\x01\"><text>a\x00b\x1a\uFFFFc\xffd&#1;e&#xD800;&#xFFFE;</text></message></messages>":                                           "\uFFFD|a\uFFFDb\uFFFD\uFFFDc\uFFFDd\uFFFDe\uFFFD\uFFFD",
+		`<messages><message from="&#55357;&#56832;"><text>a&#xD83D;&#xDE00;b&#xD83D;&#65;&#xDE00;&#xD83D;&#xD83D;&#xDE00;&#xD83D;&#x;</text></message></messages>`: "",
+		`<messages><message from="&#55357;&#56832;"><text>a&#xD83D;&#xDE00;b&#xD83D;&#65;&#xDE00;&#xD83D;&#xD83D;&#xDE00;</text></message></messages>`:             "😀|a😀b\uFFFDA\uFFFD\uFFFD😀",
+		"<messages><message from=\"1\"><text/></message></messages>\x00":                                                                                           "",
 	} {
 		msgs, err := DecodeVersion1("", []byte(body), Limits{})
 		if want == "" {

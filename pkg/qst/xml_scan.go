@@ -3,6 +3,7 @@ package qst
 import (
 	"bytes"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -289,6 +290,24 @@ func (d *xmlDecoder) reference() error {
 // charReference decodes a character reference that began at index at, of
 // which pos is at the #.
 func (d *xmlDecoder) charReference(at int) error {
+	r, ok := d.charNumber()
+	if !ok {
+		return d.fail("malformed character reference")
+	}
+	if !isXMLChar(r) && d.version1 {
+		r = d.surrogatePair(r) // or U+FFFD, in no more bytes than the reference has
+	}
+	if !isXMLChar(r) {
+		ref := d.data[at:d.pos]
+		d.pos = at
+		return d.fail("XML does not allow the character %s", quote(ref))
+	}
+	d.buf = utf8.AppendRune(d.buf, r)
+	return nil
+}
+
+// charNumber reads a character reference from its # to behind its semicolon.
+func (d *xmlDecoder) charNumber() (r rune, ok bool) {
 	d.pos++ // #
 	base := 10
 	if d.peek() == 'x' {
@@ -296,7 +315,6 @@ func (d *xmlDecoder) charReference(at int) error {
 		base = 16
 	}
 	start := d.pos
-	var r rune
 	for {
 		digit := hexDigit(d.peek())
 		if digit < 0 || digit >= base {
@@ -309,17 +327,25 @@ func (d *xmlDecoder) charReference(at int) error {
 		d.pos++
 	}
 	if d.pos == start || d.peek() != ';' {
-		return d.fail("malformed character reference")
+		return 0, false
 	}
 	d.pos++ // ;
-	if !isXMLChar(r) && d.version1 {
-		r = utf8.RuneError // in no more bytes than the reference has
+	return r, true
+}
+
+// surrogatePair returns the character whose first half r is, if a reference to the second
+// follows, which it reads; else U+FFFD. Android's XML serializer writes an emoji as two
+// references.
+func (d *xmlDecoder) surrogatePair(r rune) rune {
+	behind := d.pos
+	if utf16.IsSurrogate(r) && d.hasPrefix("&#") {
+		d.pos++ // &
+		if low, ok := d.charNumber(); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return pair
+			}
+		}
+		d.pos = behind
 	}
-	if !isXMLChar(r) {
-		ref := d.data[at:d.pos]
-		d.pos = at
-		return d.fail("XML does not allow the character %s", quote(ref))
-	}
-	d.buf = utf8.AppendRune(d.buf, r)
-	return nil
+	return utf8.RuneError
 }

@@ -83,7 +83,7 @@ func valueSchema(value, allowed string) map[string]any {
 	case allowed == "true or false":
 		return map[string]any{"type": []string{"boolean", "null"}}
 	case duration.MatchString(value):
-		return map[string]any{"type": []string{"string", "null"}, "pattern": "^(0|([0-9]+([.][0-9]*)?(ns|us|µs|ms|s|m|h))+)$"}
+		return map[string]any{"type": []string{"string", "null"}, "pattern": "^(0|[0-9]+d|([0-9]+d)?([0-9]+([.][0-9]*)?(ns|us|µs|ms|s|m|h))+)$"}
 	case size.MatchString(value):
 		return map[string]any{"type": []string{"string", "integer", "null"}, "minimum": 0, "pattern": "^[0-9]+ *([kKmMgG][iI]?[bB])?$"}
 	case bounds != nil:

@@ -18,7 +18,7 @@ var openAPI = filepath.Join(Root, "services", "api", "internal", "httpapi", "ope
 
 // channelSchema writes the schema of a channel in the value "bootstrap.channels": what
 // the admin API takes, and, as every start would make another one without, of each
-// credential its id and secret.
+// credential its id and secret, of each webhook its queue and secret.
 func channelSchema() (string, error) {
 	text, err := os.ReadFile(openAPI)
 	if err != nil {
@@ -41,6 +41,12 @@ func channelSchema() (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%s: NewChannel has no properties", openAPI)
 	}
+	webhook, err := resolved(document, "#/components/schemas/NewWebhook")
+	if err != nil {
+		return "", err
+	}
+	webhook["required"] = []any{"queue", "push_url", "secret"}
+	properties["webhooks"] = map[string]any{"type": "array", "items": webhook, "maxItems": 3}
 	properties["credentials"] = map[string]any{"type": "array", "items": credential, "maxItems": 32}
 	return indented(channel)
 }

@@ -23,7 +23,7 @@ So does the environment: QSTC_ADMIN_URL, QSTC_ADMIN_TOKEN, QSTC_ADMIN_TOKEN_FILE
 is no flag for the token: everyone on the machine can read a command line.
 
 For programs (--output json) lists are JSON lines, in the admin API's own words.`,
-		a.overviewCommand(), a.channelsCommand(), a.credentialsCommand(), a.queuesCommand(), a.deadCommand(), a.statesCommand())
+		a.overviewCommand(), a.channelsCommand(), a.credentialsCommand(), a.queuesCommand(), a.deadCommand(), a.webhooksCommand(), a.statesCommand())
 	cmd.Example = `  qst admin overview
   qst admin channels list --label site=north
   qst admin credentials create phone-1 gateway

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ and revoke the old one when nobody uses it any more.`,
 	f.StringVar(&n.id, "id", "", "`name` of the credential in its channel; made up if there is none")
 	f.StringVar(&n.user, "user", "", "`name` that the party logs in with; the channel's if there is none")
 	f.StringArrayVar(&n.rights, "right", nil, "push or pull; may be repeated; both if there is none")
-	f.StringVar(&n.expires, "expires", "", "`when` it ends: RFC 3339, or from now on, such as 720h")
+	f.StringVar(&n.expires, "expires", "", "`when` it ends: RFC 3339, or from now on, such as 30d or 720h")
 	f.StringVar(&n.note, "note", "", "`text` for people")
 	f.StringVar(&n.secretFile, "secret-file", "", "`file` with a secret that the party has already, in its first line; - is the standard input")
 	complete(cmd, "right", "push", "pull")
@@ -66,8 +67,13 @@ func (a *app) createCredential(ctx context.Context, c *adminClient, channel, end
 		if d, notDuration := time.ParseDuration(n.expires); err != nil && notDuration == nil {
 			at, err = time.Now().Add(d).UTC().Truncate(time.Second), nil
 		}
+		if days, ok := strings.CutSuffix(n.expires, "d"); ok {
+			if count, notNumber := strconv.ParseUint(days, 10, 16); notNumber == nil {
+				at, err = time.Now().AddDate(0, 0, int(count)).UTC().Truncate(time.Second), nil
+			}
+		}
 		if err != nil {
-			return usagef("--expires %s: neither a time such as 2030-01-01T00:00:00Z nor one from now on such as 720h", n.expires)
+			return usagef("--expires %s: neither a time such as 2030-01-01T00:00:00Z nor one from now on such as 30d or 720h", n.expires)
 		}
 		body["expires"] = at
 	}

@@ -316,6 +316,16 @@ the user before the @ would be the Sentinels' own; that of Redis is in the query
 {{- if and $a.enabled $a.cpuPercent (not (dig "requests" "cpu" "" .Values.resources)) -}}
 {{- fail "\n\nautoscaling.cpuPercent is a percentage of resources.requests.cpu, which is not set." -}}
 {{- end -}}
+{{- if and .Values.webhooks.enabled (not (include "qst.auth" .)) -}}
+{{- fail "\n\nwebhooks.enabled with config.QST_AUTH=none: webhooks are part of what operators say of channels, of which QST_AUTH=none takes no notice." -}}
+{{- end -}}
+{{- $wa := .Values.webhooks.autoscaling -}}
+{{- if gt (int $wa.minReplicas) (int $wa.maxReplicas) -}}
+{{- fail "\n\nwebhooks.autoscaling.minReplicas is more than webhooks.autoscaling.maxReplicas." -}}
+{{- end -}}
+{{- if and $wa.enabled (not (dig "requests" "cpu" "" .Values.webhooks.resources)) -}}
+{{- fail "\n\nwebhooks.autoscaling.cpuPercent is a percentage of webhooks.resources.requests.cpu, which is not set." -}}
+{{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
 {{- fail "\n\ningress.hosts is empty: which names is the Ingress for?" -}}
 {{- end -}}

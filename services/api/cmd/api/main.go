@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "Usage: api [--check | --version]")
+		fmt.Fprintln(flags.Output(), "Usage: api [--check | --version]\n       api [--check] webhooks\n\napi serves the protocol. api webhooks brings the messages of queues that have a\nwebhook to their URLs; any number of both share a Redis.")
 		flags.PrintDefaults()
 		config.Usage(flags.Output())
 	}
@@ -48,8 +48,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 2
 	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "api takes no arguments, and was given %q: it is configured by the environment\n", flags.Arg(0))
+	webhooks := flags.Arg(0) == "webhooks"
+	if flags.NArg() > 1 || flags.NArg() == 1 && !webhooks {
+		fmt.Fprintf(stderr, "api takes no arguments but webhooks, and was given %q: it is configured by the environment\n", flags.Args())
 		return 2
 	}
 	if *showVersion {
@@ -62,7 +63,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	if *check {
-		if err := app.Check(cfg); err != nil {
+		err := app.Check(cfg)
+		if err == nil && webhooks {
+			err = app.CheckWebhooks(cfg)
+		}
+		if err != nil {
 			fmt.Fprintln(stderr, err)
 			return 2
 		}
@@ -74,15 +79,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat == config.LogText)
 	redis.SetLogger(redisLog{log})
-	a, err := app.New(ctx, cfg, telemetry.Build{Version: version, Commit: commit, Date: date}, log)
-	if err == nil {
-		err = a.Run(ctx)
-	}
+	err = serve(ctx, cfg, webhooks, log)
 	if err != nil {
 		log.ErrorContext(ctx, "the service can't serve", "error", err)
 		return 1
 	}
 	return 0
+}
+
+func serve(ctx context.Context, cfg config.Config, webhooks bool, log *slog.Logger) error {
+	build := telemetry.Build{Version: version, Commit: commit, Date: date}
+	if webhooks {
+		w, err := app.NewWebhooks(ctx, cfg, build, log)
+		if err != nil {
+			return err
+		}
+		return w.Run(ctx)
+	}
+	a, err := app.New(ctx, cfg, build, log)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
 }
 
 // redisLog takes what go-redis has to say (reconnections, fail-overs) into our log.

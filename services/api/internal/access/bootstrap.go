@@ -26,6 +26,7 @@ type Bootstrap struct {
 type BootstrapChannel struct {
 	Channel     `yaml:",inline"`
 	Credentials []NewCredential `yaml:"credentials"`
+	Webhooks    []NewWebhook    `yaml:"webhooks"` // each with its secret
 }
 
 // LoadBootstrap reads a file. Its errors never show a secret.
@@ -42,6 +43,19 @@ func LoadBootstrap(file string) (b Bootstrap, err error) {
 	for i, c := range b.Channels {
 		if err := c.validate(); err != nil {
 			return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %d (%.64q): %w", file, i+1, c.Name, err)
+		}
+		for j, n := range c.Webhooks {
+			var err error
+			if n.Secret == "" {
+				err = invalid("secret: is needed here")
+			} else if n.Queue == "" {
+				err = invalid("queue: is missing")
+			} else {
+				_, _, err = n.complete(nil, true, time.Now()) // whether http: is allowed is said when it is applied
+			}
+			if err != nil {
+				return Bootstrap{}, fmt.Errorf("QST_BOOTSTRAP_FILE %s: channel %s, webhook %d: %w", file, c.Name, j+1, err)
+			}
 		}
 		for j, n := range c.Credentials {
 			var err error
@@ -72,12 +86,18 @@ func places(err error) error {
 
 // Apply makes what is not there yet. A channel that exists stays as it is, since
 // operators may have changed it; a credential is put in the place of one with its
-// id, so that a secret is rotated by changing the file. Any number of replicas may
+// id, so that a secret is rotated by changing the file; a webhook is put in the place of
+// one of its queue, and the secret that was there signs for another day. Any number of replicas may
 // do it at the same time.
 func (s *Store) Apply(ctx context.Context, b Bootstrap) error {
 	for _, c := range b.Channels {
 		if _, err := s.Create(ctx, c.Channel); err != nil && !errors.Is(err, ErrExists) {
 			return fmt.Errorf("bootstrap: %w", err)
+		}
+		for _, n := range c.Webhooks {
+			if err := s.applyWebhook(ctx, c.Name, n); err != nil {
+				return fmt.Errorf("bootstrap: channel %s, webhook of %s: %w", c.Name, n.Queue, err)
+			}
 		}
 		for _, n := range c.Credentials {
 			if n.Expires != nil && !n.Expires.After(time.Now()) {

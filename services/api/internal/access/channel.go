@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/queuestatetransfer/qst/services/api/internal/duration"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
@@ -36,17 +37,17 @@ var ChannelName = regexp.MustCompile(`^[A-Za-z0-9+][A-Za-z0-9._~@+-]{0,127}$`)
 
 var labelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$`)
 
-// Duration is a time.Duration, written like "336h" or "90s".
+// Duration is a time.Duration, written like "14d", "336h" or "90s".
 type Duration time.Duration
 
 // MarshalText writes d as time.Duration does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText reads what time.ParseDuration takes.
+// UnmarshalText reads what package duration takes.
 func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
+	v, err := duration.Parse(string(text))
 	if err != nil {
-		return fmt.Errorf("%w: %.64q is not a duration like \"336h\" or \"90s\"", ErrInvalid, text)
+		return fmt.Errorf("%w: %.64q is not a duration like \"14d\", \"336h\" or \"90s\"", ErrInvalid, text)
 	}
 	*d = Duration(v)
 	return nil

@@ -12,6 +12,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
 const (
@@ -64,6 +66,7 @@ type pass struct {
 	settings Settings
 	salt     []byte
 	keys     []key
+	pushed   map[queue.Kind]bool // whose messages go to a webhook
 }
 
 type key struct {
@@ -87,7 +90,7 @@ func NewGate(store *Store, ttl time.Duration) *Gate {
 
 // Admit lets a request in, or returns why not: ErrUnknown (no or a wrong
 // credential, or no such channel: a stranger can't tell), ErrForbidden (a good
-// credential, for something else), ErrTooManyBad, or storage.ErrUnavailable: then it
+// credential, for something else), ErrPushed, ErrTooManyBad, or storage.ErrUnavailable: then it
 // is not known.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
 	p, err := g.pass(ctx, a.Channel)
@@ -99,6 +102,9 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
 		if err := g.penalty(ctx, a); err != nil {
 			return Admission{}, err
 		}
+	}
+	if err == nil && a.Right == Pull && p.pushed[pulledBy(a.Endpoint)] {
+		err = ErrPushed
 	}
 	return Admission{Life: p.life, Settings: p.settings}, err
 }
@@ -175,6 +181,7 @@ func (g *Gate) pass(ctx context.Context, channel string) (*pass, error) {
 			}
 			p.keys = append(p.keys, k)
 		}
+		p.pushed = r.pushed()
 		g.known.Add(channel, p)
 		return p, nil
 	})

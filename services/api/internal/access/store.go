@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
@@ -24,6 +25,8 @@ var (
 	changeLua string
 	//go:embed lua/credential.lua
 	credentialLua string
+	//go:embed lua/webhook.lua
+	webhookLua string
 )
 
 // Fields of a record; each credential has one of its own.
@@ -34,6 +37,7 @@ const (
 	fieldLife       = "life"        // names this life of the channel: another one if it is deleted and made again
 	fieldRetention  = "retention"   // that the settings name, ms; "": none. For the queues' scripts
 	fieldCredential = "credential:" //nolint:gosec // no credential: the field's name, with an id behind it; stored, JSON
+	fieldWebhook    = "webhook:"    // with a queue's kind behind it; StoredWebhook, JSON
 	fixedFields     = 5
 )
 
@@ -45,7 +49,9 @@ type Store struct {
 	layout  storage.Layout
 	timeout time.Duration
 
-	create, change, credential storage.Script
+	create, change, credential, webhook storage.Script
+
+	allowHTTP bool // webhooks may go to http: URLs
 }
 
 // NewStore returns a store of the records in Redis. The runner is for what changes them:
@@ -54,17 +60,20 @@ func NewStore(runner *storage.Runner, rdb redis.UniversalClient, layout storage.
 	return &Store{
 		runner: runner, rdb: rdb, layout: layout, timeout: timeout,
 		create: storage.NewScript(storage.Refused, createLua), change: storage.NewScript(storage.Refused, changeLua),
-		credential: storage.NewScript(storage.Refused, credentialLua),
+		credential: storage.NewScript(storage.Refused, credentialLua), webhook: storage.NewScript(storage.Refused, webhookLua),
 	}
 }
 
 // Scripts returns the store's scripts, to be loaded before anything is asked.
-func (s *Store) Scripts() []storage.Script { return []storage.Script{s.create, s.change, s.credential} }
+func (s *Store) Scripts() []storage.Script {
+	return []storage.Script{s.create, s.change, s.credential, s.webhook}
+}
 
 // Record is all there is to know of a channel.
 type Record struct {
 	Channel     Channel
 	Credentials []Credential // by id
+	Webhooks    map[queue.Kind]StoredWebhook
 
 	life    string
 	salt    []byte
@@ -142,6 +151,16 @@ func decode(channel string, fields map[string]string) (r Record, err error) {
 	}
 	r.life = fields[fieldLife]
 	for name, value := range fields {
+		if kind, ok := strings.CutPrefix(name, fieldWebhook); ok {
+			var w StoredWebhook
+			if err := json.Unmarshal([]byte(value), &w); err != nil {
+				return Record{}, fmt.Errorf("record of channel %s, %s: %w", channel, name, err)
+			}
+			if r.Webhooks == nil {
+				r.Webhooks = make(map[queue.Kind]StoredWebhook)
+			}
+			r.Webhooks[queue.Kind(kind)] = w
+		}
 		if !strings.HasPrefix(name, fieldCredential) {
 			continue
 		}
@@ -193,7 +212,9 @@ func (s *Store) addCredential(ctx context.Context, channel string, n NewCredenti
 func (s *Store) Revoke(ctx context.Context, channel, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	n, err := s.rdb.HDel(ctx, s.layout.Record(channel), fieldCredential+id).Result()
+	del := storage.NoRetry{Cmd: redis.NewCmd(ctx, "hdel", s.layout.Record(channel), fieldCredential+id)}
+	_ = s.rdb.Process(ctx, del) // the error is the command's, too
+	n, err := del.Int64()
 	if err != nil {
 		return storage.Unavailable(err)
 	}

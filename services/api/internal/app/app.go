@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/console"
@@ -19,6 +18,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 const (
@@ -48,11 +48,15 @@ type App struct {
 	clients clients
 	runner  *storage.Runner
 	guard   storage.Guard
+	data    *storage.Watch
+	gone    chan struct{} // a signal: Redis has lost its data
+	gate    *access.Gate  // nil: there is none
 	queues  *queue.Queues
 	api     *httpapi.API
 
 	telemetry *telemetry.Providers
 	channels  *access.Store
+	webhooks  *webhook.Store
 	bootstrap access.Bootstrap
 
 	public, internal                 http.Server
@@ -64,7 +68,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, gone: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			a.close(ctx)
@@ -94,8 +98,10 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
 	a.guard = storage.Guard{
-		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout, Logger: log,
+		Client: a.clients.commands, Layout: layout, Embedded: a.clients.embedded != nil, Timeout: cfg.RedisTimeout,
+		MinReplicas: cfg.RedisMinReplicas, Logger: log,
 	}
+	a.data = storage.NewWatch(a.guard)
 	a.runner = storage.NewRunner(a.clients.commands, storage.RunnerOptions{
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
@@ -117,28 +123,25 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	})
 	operator := queue.NewOperator(a.queues, a.clients.commands)
 	a.channels = access.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
-	var gate *access.Gate
+	a.channels.AllowHTTP(cfg.WebhookAllowHTTP)
+	a.webhooks = webhook.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	if cfg.Auth == config.AuthChannels {
-		gate = access.NewGate(a.channels, cfg.AuthCache)
+		a.gate = access.NewGate(a.channels, cfg.AuthCache)
 	}
 	a.api = httpapi.New(httpapi.Options{
-		Queues:   a.queues,
-		Operator: operator,
-		Guard:    a.guard,
-		QueueLimits: queue.Limits{
-			MaxMessages:   cfg.QueueMaxMessages,
-			MaxBytes:      int64(cfg.QueueMaxBytes),
-			Retention:     cfg.Retention,
-			DedupWindow:   cfg.DedupWindow,
-			MaxDeliveries: cfg.MaxDeliveries,
-		},
-		Gate:           gate,
+		Queues:         a.queues,
+		Operator:       operator,
+		Guard:          a.guard,
+		QueueLimits:    queueLimits(cfg),
+		Gate:           a.gate,
+		Gone:           a.dataGone,
 		Channels:       a.channels,
+		Webhooks:       a.webhooks,
 		AdminToken:     cfg.AdminToken.Reveal(),
 		Console:        cfg.Console,
 		ConsoleHosts:   console.Hosts(cfg.ConsoleHosts),
 		TrustedProxies: cfg.TrustedProxies,
-		Limits:         qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)},
+		Limits:         messageLimits(cfg),
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
 		LongPollMax:    cfg.LongPollMax,
 		RequestTimeout: cfg.RequestTimeout,
@@ -158,7 +161,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}
 	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
 	a.public = http.Server{
-		Handler: a.api.Public(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		Handler: a.api.Public(), ConnContext: httpapi.ConnContext, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	a.internal = http.Server{
@@ -220,7 +223,12 @@ func (a *App) Run(ctx context.Context) error {
 	defer func() { _ = a.public.Close() }()   // after a drain there is nothing left to cut
 
 	a.log.InfoContext(ctx, "listening", "public", a.PublicAddr(), "internal", a.InternalAddr())
-	if err := a.prepare(ctx); err != nil {
+	if err := prepare(ctx, a.guard, a.cfg.RedisPoolSize, a.log, a.scripts(), func(ctx context.Context) error {
+		if err := a.channels.Apply(ctx, a.bootstrap); err != nil {
+			return err
+		}
+		return a.data.Begin(ctx)
+	}); err != nil {
 		return err
 	}
 
@@ -236,6 +244,8 @@ func (a *App) Run(ctx context.Context) error {
 
 	a.api.Serve()
 	a.log.InfoContext(ctx, "serving")
+	queues.Go(func() { a.watch(ctx) })
+	queues.Go(func() { a.api.WatchClients(ctx) })
 	<-ctx.Done()
 	a.drain(context.WithoutCancel(ctx))
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -244,18 +254,17 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// prepare waits until Redis has been found fit, and what the bootstrap file names
-// is there. It returns nil as well if ctx
-// ends before: then there is nothing to prepare for.
-func (a *App) prepare(ctx context.Context) error {
+// prepare waits until Redis has been found fit, and then has done what is to be done first. It
+// returns nil as well if ctx ends before: then there is nothing to prepare for.
+func prepare(ctx context.Context, guard storage.Guard, connections int, log *slog.Logger, scripts []storage.Script, first func(context.Context) error) error {
 	retry := prepareFirst
 	for ctx.Err() == nil {
-		err := a.guard.Prepare(ctx, append(a.queues.Scripts(), a.channels.Scripts()...)...)
+		err := guard.Prepare(ctx, scripts...)
 		if err == nil {
-			err = a.guard.Warm(ctx, a.cfg.RedisPoolSize)
+			err = guard.Warm(ctx, connections)
 		}
 		if err == nil {
-			err = a.channels.Apply(ctx, a.bootstrap)
+			err = first(ctx)
 		}
 		if err == nil {
 			return nil
@@ -263,11 +272,16 @@ func (a *App) prepare(ctx context.Context) error {
 		if !errors.Is(err, storage.ErrUnavailable) {
 			return err
 		}
-		a.log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)
+		log.WarnContext(ctx, "Redis does not answer yet; requests are answered 503 until it does", "error", err)
 		sleep(ctx, retry/2+rand.N(retry/2)) //nolint:gosec // spread, no secret
 		retry = min(2*retry, prepareMost)
 	}
 	return nil
+}
+
+// scripts are all scripts of the service.
+func (a *App) scripts() []storage.Script {
+	return append(append(a.queues.Scripts(), a.channels.Scripts()...), a.webhooks.Scripts()...)
 }
 
 // drain takes the replica out of service without cutting a request:

@@ -158,7 +158,7 @@ func TestHeldPollSurvivesLostWaiters(t *testing.T) {
 	if err := c.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	push(t, r, "/v2/channels/c", `{"id":"1","body":"x"}`)
+	pushAgain(t, r, "/v2/channels/c", `{"id":"1","body":"x"}`)
 	if a := within(t, held); ids(t, a) != "1" {
 		t.Fatalf("%v", a)
 	}
@@ -212,6 +212,10 @@ func TestRedisOutOfMemory(t *testing.T) {
 	if a := do(t, "GET", r.URL+"/v2/channels/other?long-polling=true&wait=0.1", ""); a.Status != http.StatusOK {
 		t.Fatalf("a poll of an empty queue: %v", a)
 	}
+	if status := r.readyz(); status != http.StatusOK { // or nobody could confirm, and make room
+		t.Fatalf("readyz: %d", status)
+	}
+	startReplica(t, s.URL())
 	for i, id := range drain(t, r, "/v2/channels/c") {
 		if id != strconv.Itoa(i) {
 			t.Fatalf("message %d is %s", i, id)
@@ -257,7 +261,7 @@ func TestETagOfALostQueue(t *testing.T) {
 	if err := s.Client().FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	push(t, r, "/v2/channels/c", `{"id":"2","body":"x"}`)
+	pushAgain(t, r, "/v2/channels/c", `{"id":"2","body":"x"}`)
 	pull(t, r, "/v2/channels/c")
 	if a := pull(t, r, "/v2/channels/c", etag(old)); ids(t, a) != "2" || a.Header.Get("QST-Confirmed") != "0" {
 		t.Fatalf("%v", a)

@@ -83,8 +83,14 @@ func startReplica(t testing.TB, redisURL string, env ...string) *replica {
 // launchReplica is startReplica without the wait.
 func launchReplica(t testing.TB, redisURL string, env ...string) *replica {
 	t.Helper()
+	return launch(t, nil, redisURL, env...)
+}
+
+// launch starts the program with arguments.
+func launch(t testing.TB, args []string, redisURL string, env ...string) *replica {
+	t.Helper()
 	r := &replica{t: t, log: &logBuffer{}, done: make(chan struct{})}
-	r.cmd = exec.Command(program) //nolint:noctx // killed by the cleanup, which reads its log first
+	r.cmd = exec.Command(program, args...) //nolint:gosec,noctx // killed by the cleanup, which reads its log first
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.cmd.Env = append([]string{
 		"QST_REDIS_URL=" + redisURL, "QST_AUTH=none", "QST_LISTEN_ADDR=127.0.0.1:0", "QST_ADMIN_ADDR=127.0.0.1:0",
@@ -98,7 +104,7 @@ func launchReplica(t testing.TB, redisURL string, env ...string) *replica {
 	t.Cleanup(func() {
 		r.kill()
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", r.URL, r.log)
+			t.Logf("log of %s:\n%s", r.URL, r.log.end())
 		}
 	})
 	eventually(t, "the service listens", func() error {
@@ -172,6 +178,13 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// end is the end of what a process has logged, as much as one can look through.
+func (l *logBuffer) end() string {
+	const most = 64 << 10
+	all := l.String()
+	return all[max(0, len(all)-most):]
 }
 
 // find decodes the first line with this message into v.

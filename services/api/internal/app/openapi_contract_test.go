@@ -198,6 +198,7 @@ func TestOpenAPIContract(t *testing.T) {
 	c.protocol()
 	c.queues()
 	c.version1()
+	c.webhooks(s)
 	c.refusals()
 	c.withoutRedis(s)
 
@@ -213,9 +214,11 @@ func (c *contract) service() {
 	c.ask("getReadiness", 200, c.r.Admin+"/readyz", "")
 	c.ask("getMetrics", 200, c.r.Admin+"/metrics", "")
 	c.ask("getOpenAPI", 200, c.r.URL+"/openapi.yaml", "")
+	c.ask("getFrontPage", 200, c.r.URL+"/", "")
+	c.ask("getFrontPage", 200, c.r.Admin+"/", "")
 	for operation, target := range map[string]string{
 		"getHealth": c.r.Admin + "/healthz", "getReadiness": c.r.Admin + "/readyz",
-		"getMetrics": c.r.Admin + "/metrics", "getOpenAPI": c.r.URL + "/openapi.yaml",
+		"getMetrics": c.r.Admin + "/metrics", "getOpenAPI": c.r.URL + "/openapi.yaml", "getFrontPage": c.r.URL + "/",
 	} {
 		c.askAs("POST", operation, 405, target, "")
 	}
@@ -456,6 +459,7 @@ func (c *contract) version1() {
 	c.ask("pushVersion1", 413, c.incoming(), strings.Repeat(" ", 10<<10)+`<messages/>`, phone, typeXML)
 	c.ask("lastPushedVersion1", 200, c.incoming(), "", phone)
 	c.ask("lastPushedVersion1Head", 200, c.incoming(), "", phone)
+	c.ask("lookVersion1", 200, c.outgoing(), "", phone)
 	first := c.ask("pullVersion1", 200, c.outgoing()+"?max=1", "", phone)
 	c.ask("pullVersion1", 200, c.outgoing(), "", phone, "If-None-Match: "+first.Header.Get("ETag"))
 	c.ask("pullAndReportVersion1", 200, c.outgoing(), `{"confirmed":["1"],"failed":["2"]}`, phone, typeJSON)
@@ -489,7 +493,7 @@ func (c *contract) setState() string   { return c.r.URL + "/v1/acme/qst/set_stat
 func (c *contract) ofVersion1() map[string]string {
 	return map[string]string{
 		"pushVersion1": c.incoming(), "lastPushedVersion1": c.incoming(), "lastPushedVersion1Head": c.incoming(),
-		"pullVersion1": c.outgoing(), "pullAndReportVersion1": c.outgoing(),
+		"pullVersion1": c.outgoing(), "pullAndReportVersion1": c.outgoing(), "lookVersion1": c.outgoing(),
 		"setAddressVersion1": c.setAddress(), "setStateVersion1": c.setState(),
 	}
 }
@@ -514,6 +518,10 @@ func (c *contract) each(channel, queue string, f func(operation, target, body st
 			header = append(header, "If-Match: *")
 		case "purgeQueue":
 			target += "?count=0"
+		case "setWebhook":
+			body = `{"push_url":"https://example.com/"}`
+		case "rotateWebhookSecret":
+			body = `{}`
 		}
 		if body != "" {
 			header = append(header, typeJSON)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/duration"
 )
 
 //go:generate go run ./gen ../../../../docs/configuration.md
@@ -77,6 +79,13 @@ type Config struct {
 	Retention     time.Duration `split_words:"true" default:"336h" min:"100ms" max:"87600h" zero:"kept for ever" desc:"Age at which an unconfirmed message is dropped, counted and logged."`
 	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
 	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message becomes a dead letter. One that went out with others is tried alone first."`
+
+	WebhookAllowHTTP     bool          `split_words:"true" default:"false" desc:"Whether webhooks may go to http: URLs, too: then texts go over the network as they are."`
+	WebhookAllowNetworks Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Networks that webhooks may reach though they are not public: an application beside the service. All other private, loopback, link-local and metadata addresses are refused."`
+	WebhookInFlight      int           `split_words:"true" default:"256" min:"1" max:"10000" desc:"Requests that one worker of webhooks has under way at a time."`
+	WebhookPerHost       int           `split_words:"true" default:"8" min:"1" max:"1000" desc:"Of these, to one host. One that does not answer gets fewer, then one now and then."`
+	WebhookRetryMax      time.Duration `split_words:"true" default:"10m" min:"1s" max:"24h" desc:"The longest pause before a webhook that failed is tried again: pauses begin at a second and double."`
+	WebhookRetryAfterMax time.Duration `split_words:"true" default:"1h" min:"1s" max:"168h" desc:"The longest pause that a receiver can ask for by Retry-After."`
 
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`
@@ -209,7 +218,7 @@ func Load() (Config, error) {
 			continue
 		}
 		raw[v.Name] = value
-		parsed, err := parse(values.Type().Field(i))
+		parsed, err := parse(values.Type().Field(i), value)
 		if err != nil {
 			problems = append(problems, v.problemf(value, "must be %s%s", v.Allowed, syntax(values.Type().Field(i).Type)))
 			continue // the default stays, and is not complained about
@@ -222,8 +231,13 @@ func Load() (Config, error) {
 }
 
 // parse has envconfig read one field from the environment. All of them at once
-// would stop at the first that is wrong.
-func parse(field reflect.StructField) (reflect.Value, error) {
+// would stop at the first that is wrong. Durations may have days, which envconfig does
+// not know.
+func parse(field reflect.StructField, value string) (reflect.Value, error) {
+	if field.Type == reflect.TypeFor[time.Duration]() {
+		d, err := duration.Parse(value)
+		return reflect.ValueOf(d), err
+	}
 	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 	if err := envconfig.Process(prefix, one.Interface()); err != nil {
 		return reflect.Value{}, err

@@ -41,6 +41,7 @@ func TestDefaults(t *testing.T) {
 		PullMaxBytes: 1 << 20, PushMaxBytes: 1 << 20, PushMaxMessages: 1000, MessageMaxBytes: 64 << 10,
 		QueueMaxMessages: 100000, QueueMaxBytes: 64 << 20, QueueMaxDigests: 1_000_000,
 		Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute,
+		WebhookInFlight: 256, WebhookPerHost: 8, WebhookRetryMax: 10 * time.Minute, WebhookRetryAfterMax: time.Hour,
 		LogLevel: slog.LevelInfo, LogFormat: LogJSON, LogSample: 100,
 		AuthCache:      5 * time.Second,
 		Console:        true,
@@ -79,6 +80,8 @@ func TestLoadEveryVariable(t *testing.T) {
 		"QST_PULL_MAX_BYTES": "1", "QST_PUSH_MAX_BYTES": "2KB", "QST_PUSH_MAX_MESSAGES": "7", "QST_MESSAGE_MAX_BYTES": "4 MiB",
 		"QST_QUEUE_MAX_MESSAGES": "3", "QST_QUEUE_MAX_BYTES": "1GiB", "QST_QUEUE_MAX_DIGESTS": "5000",
 		"QST_RETENTION": "1h30m", "QST_DEDUP_WINDOW": "1s", "QST_MAX_DELIVERIES": "5",
+		"QST_WEBHOOK_ALLOW_HTTP": "true", "QST_WEBHOOK_ALLOW_NETWORKS": "10.1.0.0/16", "QST_WEBHOOK_IN_FLIGHT": "9", "QST_WEBHOOK_PER_HOST": "3",
+		"QST_WEBHOOK_RETRY_MAX": "1m", "QST_WEBHOOK_RETRY_AFTER_MAX": "2h",
 		"QST_LOG_LEVEL": "warn", "QST_LOG_FORMAT": "text", "QST_LOG_SAMPLE": "1", "QST_METRICS_TOP_QUEUES": "5",
 		"QST_REQUEST_TIMEOUT": "5s", "QST_DRAIN_DELAY": "2s", "QST_DRAIN_TIMEOUT": "1s",
 	}
@@ -95,6 +98,8 @@ func TestLoadEveryVariable(t *testing.T) {
 		PullMaxBytes: 1, PushMaxBytes: 2000, PushMaxMessages: 7, MessageMaxBytes: 4 << 20,
 		QueueMaxMessages: 3, QueueMaxBytes: 1 << 30, QueueMaxDigests: 5000,
 		Retention: 90 * time.Minute, DedupWindow: time.Second, MaxDeliveries: 5,
+		WebhookAllowHTTP: true, WebhookAllowNetworks: Networks{netip.MustParsePrefix("10.1.0.0/16")}, WebhookInFlight: 9, WebhookPerHost: 3,
+		WebhookRetryMax: time.Minute, WebhookRetryAfterMax: 2 * time.Hour,
 		LogLevel: slog.LevelWarn, LogFormat: LogText, LogSample: 1, MetricsTopQueues: 5,
 		RequestTimeout: 5 * time.Second, DrainDelay: 2 * time.Second, DrainTimeout: time.Second,
 	}
@@ -186,7 +191,10 @@ func TestLoadValues(t *testing.T) {
 		{"QST_QUEUE_MAX_BYTES", "-1", "must be 1 to 1024GiB"},
 
 		{"QST_RETENTION", "0", ""},
-		{"QST_RETENTION", "14d", `QST_RETENTION="14d": must be 100ms to 87600h; 0: kept for ever (durations are written as 1.5s, 10m or 1h30m)`},
+		{"QST_RETENTION", "14d", ""},
+		{"QST_RETENTION", "1d12h", ""},
+		{"QST_RETENTION", "3651d", `QST_RETENTION="3651d": must be 100ms to 87600h; 0: kept for ever`},
+		{"QST_RETENTION", "2w", `QST_RETENTION="2w": must be 100ms to 87600h; 0: kept for ever (durations are written as 1.5s, 10m, 1h30m or 14d)`},
 		{"QST_RETENTION", "-1h", "must be 100ms"},
 		{"QST_DEDUP_WINDOW", "0", ""},
 		{"QST_DEDUP_WINDOW", "999ms", "must be 1s to 720h"},

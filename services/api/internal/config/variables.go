@@ -65,7 +65,7 @@ func allowed(f reflect.StructField) string {
 func syntax(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
-		return " (durations are written as 1.5s, 10m or 1h30m)"
+		return " (durations are written as 1.5s, 10m, 1h30m or 14d)"
 	case t == reflect.TypeFor[Bytes]():
 		return " (sizes are written in bytes, or with KiB, MiB, GiB, KB, MB or GB)"
 	case t == reflect.TypeFor[int](), t == reflect.TypeFor[int64]():

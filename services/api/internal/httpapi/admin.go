@@ -47,6 +47,7 @@ func (a *API) admin(e *echo.Echo) {
 	g.GET("/channels/:channel/queues/:queue/dead", a.listDead)
 	g.POST("/channels/:channel/queues/:queue/dead/:id/requeue", a.requeue)
 	g.DELETE("/channels/:channel/queues/:queue/dead/:id", a.dropDead)
+	a.adminWebhooks(g)
 }
 
 // guarded adds routes that ask for the token. (Middleware of the group would

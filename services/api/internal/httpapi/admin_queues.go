@@ -81,6 +81,8 @@ type entryView struct {
 	Attempts   []attemptView   `json:"attempts,omitempty"`   // of a dead one: the last answers that were not confirmed
 	Address    string          `json:"address,omitempty"`    // of a dead one: of the client that pulled last
 	UserAgent  string          `json:"user_agent,omitempty"` // and how it called itself
+	Status     int64           `json:"status,omitempty"`     // that a webhook's receiver refused a dead one with
+	Answer     string          `json:"answer,omitempty"`     // and what it said
 	Message    json.RawMessage `json:"message"`              // as the protocol's JSON
 }
 
@@ -153,7 +155,7 @@ func (a *API) purge(c echo.Context) error {
 	}
 	held, err := a.opts.Operator.Purge(c.Request().Context(), n, count)
 	if errors.Is(err, queue.ErrStale) {
-		return problem{status: http.StatusConflict, detail: fmt.Sprintf("the queue does not hold %d messages, but %d: nothing was purged", count, held)}
+		return problem{status: http.StatusConflict, reason: "conflict", detail: fmt.Sprintf("the queue does not hold %d messages, but %d: nothing was purged", count, held)}
 	}
 	if err != nil {
 		return err

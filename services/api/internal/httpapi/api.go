@@ -21,16 +21,20 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 // Options are the settings of the API. All are required, but where it is said.
 type Options struct {
-	Queues         *queue.Queues
-	Operator       *queue.Operator
-	Guard          storage.Guard
-	QueueLimits    queue.Limits  // of a channel that has none of its own
-	Gate           *access.Gate  // nil: everyone may do everything (QST_AUTH=none)
+	Queues      *queue.Queues
+	Operator    *queue.Operator
+	Guard       storage.Guard
+	QueueLimits queue.Limits // of a channel that has none of its own
+	Gate        *access.Gate // nil: everyone may do everything (QST_AUTH=none)
+	// Gone tells whether Redis has lost its data; it may then do something about it.
+	Gone           func(context.Context) bool
 	Channels       *access.Store // what operators say of channels
+	Webhooks       *webhook.Store
 	AdminToken     string        // "": the admin API is off
 	Console        bool          // the operators' web page; off without an AdminToken
 	ConsoleHosts   console.Hosts // names under which browsers may reach it
@@ -54,6 +58,7 @@ type API struct {
 	opts  Options
 	log   *slog.Logger
 	phase atomic.Int32
+	held  held
 	seen  atomic.Uint64 // requests that went well
 }
 
@@ -89,6 +94,7 @@ func (a *API) Drain() { a.phase.Store(draining) }
 // Public returns the handler of the public listener: the protocol.
 func (a *API) Public() http.Handler {
 	e := a.echo()
+	e.GET("/", a.frontPage("public"))
 	e.Any("/v2/channels/*", a.channel)
 	e.Any("/v1/*", a.version1)
 	e.GET("/openapi.yaml", openAPI)
@@ -98,6 +104,7 @@ func (a *API) Public() http.Handler {
 // Internal returns the handler of the listener that no ingress reaches.
 func (a *API) Internal() http.Handler {
 	e := a.echo()
+	e.GET("/", a.frontPage("internal"))
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
 	e.GET("/metrics", echo.WrapHandler(a.opts.Scrape))
@@ -125,6 +132,7 @@ func (a *API) echo() *echo.Echo {
 		}
 		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
 	}
+	e.Pre(oneSlash)
 	e.Use(a.instrument, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))

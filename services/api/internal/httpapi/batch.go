@@ -10,9 +10,9 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
 
-// newBatch makes of messages what a queue takes. A message without an id gets one, one
+// NewBatch makes of messages what a queue takes. A message without an id gets one, one
 // without a time the present one: messages is changed.
-func newBatch(messages []qst.Message, now time.Time) (queue.Batch, error) {
+func NewBatch(messages []qst.Message, now time.Time) (queue.Batch, error) {
 	b := queue.Batch{Entries: make([]queue.Entry, len(messages))}
 	digests := make([][16]byte, len(messages))
 	ends := make([]int, len(messages))

@@ -70,6 +70,9 @@ func (a *API) instrument(next echo.HandlerFunc) echo.HandlerFunc {
 			c.SetRequest(r)
 		}
 		if e.err = next(c); e.err != nil {
+			if e.counted {
+				e.err = a.orStarting(r.Context(), e.err)
+			}
 			e.reason = explain(e.err).reason
 			c.Error(e.err) // writes the answer: see fail
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 // document is openapi.yaml, as far as these tests read it.
@@ -249,7 +250,7 @@ func TestOpenAPIOperationIDs(t *testing.T) {
 // pull. An error that is new in the table is taken to be able to end every one.
 var (
 	ofAdmin = []error{
-		access.ErrInvalid, access.ErrNotFound, access.ErrExists, access.ErrTooMany, access.ErrStale, queue.ErrNotFound, queue.ErrStale,
+		access.ErrInvalid, access.ErrNotFound, access.ErrExists, access.ErrTooMany, access.ErrStale, queue.ErrNotFound, queue.ErrStale, webhook.ErrNoWorker,
 	}
 	ofPush = []error{
 		qst.ErrUnsupportedType, qst.ErrTooLarge, qst.ErrMalformed, errBodyTooLarge, errBodyBroken, errBodyCut, queue.ErrFull,

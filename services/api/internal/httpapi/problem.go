@@ -16,6 +16,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
+	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
 )
 
 // problem is what goes wrong with a request, as RFC 9457 writes it. As an error
@@ -63,10 +64,12 @@ var table = []struct {
 	{err: access.ErrUnknown, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
 	{err: queue.ErrUnknownChannel, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
 	{err: access.ErrForbidden, reason: "forbidden", status: http.StatusForbidden, detail: "these credentials are good, but not for this"},
+	{err: access.ErrPushed, reason: "forbidden", status: http.StatusForbidden, own: true},
 	{err: access.ErrTooManyBad, reason: "too_many_wrong_credentials", status: http.StatusServiceUnavailable, detail: "too many wrong credentials are being tried", retryAfter: 10 * time.Second},
 	// Of the admin API.
 	{err: access.ErrInvalid, reason: "invalid", status: http.StatusBadRequest, own: true, admin: true},
 	{err: access.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true, admin: true},
+	{err: webhook.ErrNoWorker, reason: "no_worker", status: http.StatusServiceUnavailable, own: true, admin: true, retryAfter: 10 * time.Second},
 	{err: queue.ErrNotFound, reason: "not_found", status: http.StatusNotFound, own: true, admin: true},
 	{err: access.ErrExists, reason: "conflict", status: http.StatusConflict, own: true, admin: true},
 	{err: access.ErrTooMany, reason: "conflict", status: http.StatusConflict, own: true, admin: true},

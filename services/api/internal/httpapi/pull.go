@@ -29,6 +29,10 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 	if err != nil {
 		return err
 	}
+	if q.request.Wait > 0 {
+		defer a.held.watch(c)()
+		r = c.Request()
+	}
 	start := time.Now()
 	ev := eventOf(c)
 	d, err := a.opts.Queues.Pull(r.Context(), n, call, q.request)

@@ -35,6 +35,9 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 	if err != nil {
 		return err
 	}
+	if err := checkText(messages); err != nil {
+		return err
+	}
 	result, err := a.enqueue(c, n, call, messages)
 	if err != nil {
 		return err
@@ -49,7 +52,7 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 
 // enqueue puts what a client pushed into a queue.
 func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages []qst.Message) (qst.Result, error) {
-	batch, err := newBatch(messages, time.Now())
+	batch, err := NewBatch(messages, time.Now())
 	if err != nil {
 		return qst.Result{}, err
 	}
@@ -81,7 +84,10 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 // without one what its first byte says.
 func contentType(r *http.Request, body []byte) (f qst.Format, charset string, err error) {
 	if header := r.Header.Get("Content-Type"); header != "" {
-		return qst.ParseMediaType(header)
+		if f, charset, err = qst.ParseMediaType(header); err != nil {
+			err = sayContentType(err, header, body)
+		}
+		return f, charset, err
 	}
 	f, err = qst.Sniff(body)
 	return f, "", err

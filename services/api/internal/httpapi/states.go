@@ -32,7 +32,7 @@ func stateMessages(states []queue.State) (queue.Batch, error) {
 			},
 		}
 	}
-	batch, err := newBatch(messages, time.Now())
+	batch, err := NewBatch(messages, time.Now())
 	batch.Last = "" // no client pushed it
 	return batch, err
 }

@@ -39,7 +39,10 @@ type phone struct {
 
 // version1 answers everything below /v1/.
 func (a *API) version1(c echo.Context) error {
-	r := c.Request()
+	// A phone may stop sending (shutdown of one direction) and wait for its answer. net/http takes that
+	// for a client that has gone; here nothing is held, so it is answered in any case.
+	r := c.Request().WithContext(context.WithoutCancel(c.Request().Context()))
+	c.SetRequest(r)
 	account, action, err := parseVersion1(r.URL)
 	if err != nil {
 		return err
@@ -48,7 +51,7 @@ func (a *API) version1(c echo.Context) error {
 	ev.counted, ev.endpoint, ev.route = true, access.Gateway, "/v1/{account}/qst/"+action
 	handlers, ok := map[string]map[string]func(echo.Context, phone) error{
 		"incoming":   {http.MethodPost: a.version1Push, http.MethodHead: a.version1Last, http.MethodGet: a.version1Last},
-		"outgoing":   {http.MethodGet: a.version1Pull, http.MethodPost: a.version1Pull},
+		"outgoing":   {http.MethodGet: a.version1Pull, http.MethodPost: a.version1Pull, http.MethodHead: a.version1Look},
 		"setaddress": {http.MethodGet: a.version1Address},
 		"set_state":  {http.MethodGet: a.version1State},
 	}[action]
@@ -83,7 +86,7 @@ func (a *API) version1(c echo.Context) error {
 
 // version1Allowed are the methods of each action, for 405.
 var version1Allowed = map[string]string{
-	"incoming": "GET, HEAD, POST", "outgoing": "GET, POST", "setaddress": "GET", "set_state": "GET",
+	"incoming": "GET, HEAD, POST", "outgoing": "GET, HEAD, POST", "setaddress": "GET", "set_state": "GET",
 }
 
 // parseVersion1 takes /v1/{account}/qst/{action} apart; paths may end in ".xml". There
@@ -197,6 +200,13 @@ func (a *API) version1Pull(c echo.Context, p phone) error {
 	return a.version1Answer(c, qst.AppendVersion1(nil, messages, last, time.Now()))
 }
 
+// version1Look answers HEAD outgoing: that there is such a URL, and the credentials are
+// good. It reads nothing and confirms nothing, as HEAD is safe.
+func (a *API) version1Look(c echo.Context, _ phone) error {
+	eventOf(c).queue = queue.Outbound
+	return a.version1Answer(c, nil)
+}
+
 // version1Messages returns a delivery's messages, up to the second of one id: the rest comes with
 // the next answer. The desktop gateway keeps messages under their ids. Given two of one id it
 // keeps what is before the second, sends that, confirms nothing, and is given it again.
@@ -302,8 +312,11 @@ func (a *API) version1Address(c echo.Context, p phone) error {
 	if address == "" {
 		return badParameter("address", address, "the phone's address")
 	}
-	// The desktop gateway does not encode its number's plus, which then reads as a space.
-	address = strings.Replace(address, "sms:// ", "sms://+", 1)
+	// Phones and the desktop gateway do not encode their number's plus, which then reads as a
+	// space.
+	if number, ok := strings.CutPrefix(strings.TrimPrefix(address, "sms://"), " "); ok {
+		address = strings.TrimSuffix(address, " "+number) + "+" + number
+	}
 	if err := a.opts.Operator.SetAddress(c.Request().Context(), p.channel, address); err != nil {
 		return err
 	}

@@ -42,14 +42,16 @@ type model struct {
 	probes, proofs int
 	max            int   // deliveries
 	room           int64 // messages
+	lives          modelEpochs
+	again          bool // ids are given again after a restore
 }
 
 type modelMessage struct {
 	payload    string
+	seq        int // counts all messages that were ever put into the queue
 	deliveries int
 	pending    bool
 	over       bool // past its end: the next pull drops it
-	place      int  // in the order of arrival
 }
 
 type modelETag struct {
@@ -71,7 +73,10 @@ func TestModel(t *testing.T) {
 			t.Parallel()
 			m := &model{t: t, r: rand.New(rand.NewPCG(seed, seed)), taken: map[string]bool{}, room: 30}
 			m.max = int(seed % 4)
-			m.q, m.c = open(t, func(o *Options, l *Limits) { l.MaxMessages, l.MaxDeliveries, o.MaxDigests = m.room, m.max, 1<<20 })
+			m.q, m.c = open(t, func(o *Options, l *Limits) {
+				l.MaxMessages, l.MaxDeliveries, l.DedupWindow, o.MaxDigests = m.room, m.max, 10_000*time.Hour, 1<<20
+			})
+			m.again = seed%2 == 0
 			for range *modelSteps {
 				m.step()
 				m.check()
@@ -100,6 +105,8 @@ func (m *model) step() {
 	case n < 95:
 		m.del()
 	case n < 97:
+		m.copyOrRestore()
+	case n < 98:
 		m.note("scripts flushed")
 		m.c.ScriptFlush(m.t.Context())
 	default:
@@ -176,11 +183,17 @@ func (m *model) request() (r Request, confirmed int) {
 		made.Epoch = "0123456789abcdef"
 		return r, 0
 	case 1: // never given out
+		if made.Epoch != m.lives.now {
+			break
+		}
 		made.ID.Ms += 1_000_000_000
 		return r, 0
 	}
 	if e.expired {
 		return r, 0
+	}
+	if made.Epoch != m.lives.now {
+		return r, m.confirmedBefore(e)
 	}
 	for i, h := range m.held {
 		if h == e.last && h.pending {
@@ -214,7 +227,7 @@ func (m *model) confirmAlone(h *modelMessage) {
 func (m *model) arrive(l ...*modelMessage) {
 	for _, h := range l {
 		m.next++
-		h.place = m.next
+		h.seq = m.next
 		m.held = append(m.held, h)
 	}
 }
@@ -222,7 +235,7 @@ func (m *model) arrive(l ...*modelMessage) {
 // among counts what is pending up to a message.
 func (m *model) among(last *modelMessage) (n int) {
 	for _, h := range m.held {
-		if h.pending && last != nil && h.place <= last.place {
+		if h.pending && last != nil && h.seq <= last.seq {
 			n++
 		}
 	}
@@ -231,6 +244,11 @@ func (m *model) among(last *modelMessage) (n int) {
 
 func (m *model) pull() {
 	r, confirmed := m.request()
+	m.pullAs(r, confirmed)
+}
+
+// pullAs does a pull that is to confirm so many messages.
+func (m *model) pullAs(r Request, confirmed int) {
 	d, err := m.q.Pull(m.t.Context(), inbox, r)
 	m.note("pull of %d, etag %v: confirms %d, %d messages, %v", r.Max, r.Processed.etag, d.Confirmed, len(d.Payloads), err)
 	if err != nil {
@@ -239,6 +257,9 @@ func (m *model) pull() {
 	}
 	if d.Confirmed != max(confirmed, -confirmed) {
 		m.t.Errorf("pull: confirmed %d, want %d", d.Confirmed, confirmed)
+	}
+	if confirmed > 0 && r.Processed.etag.Epoch == m.lives.now {
+		m.lives.before = nil
 	}
 	if confirmed < 0 {
 		m.confirmAlone(m.alone1)
@@ -424,6 +445,7 @@ func (m *model) del() {
 	}
 	m.held, m.dead, m.taken, m.alone = nil, nil, map[string]bool{}, nil
 	m.last, m.stuck, m.suspect, m.tried, m.probes, m.proofs = nil, nil, nil, nil, 0, 0
+	m.lives.before = nil
 	for i := range m.etags {
 		m.etags[i].expired = true
 	}
@@ -460,6 +482,7 @@ func (m *model) check() {
 		m.t.Errorf("the queue holds\n%s\nwant\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
 	}
 	meta := m.c.HGetAll(ctx, k.Meta()).Val()
+	m.lives.now = meta["epoch"]
 	totals := m.c.HGetAll(ctx, p.Totals()).Val()
 	figures := map[string][2]int64{
 		"messages": {number(meta["messages"]), int64(len(m.held))}, "bytes": {number(meta["tail"]) - number(meta["head"]), int64(bytes)},

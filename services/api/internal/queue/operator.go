@@ -172,6 +172,8 @@ type Message struct {
 	// client pulled last when it was set aside.
 	Attempts           []Attempt
 	Address, UserAgent string
+	Status             int64  // that the receiver of a webhook refused a dead letter with; 0: none
+	Answer             string // and what that said
 	Payload            []byte // canonical form
 }
 
@@ -212,6 +214,8 @@ func (o *Operator) Dead(ctx context.Context, n Name, after string, limit int64) 
 		m.Attempts = attempts(trail)
 		m.Address, _ = values["from"].(string)
 		m.UserAgent, _ = values["agent"].(string)
+		m.Answer, _ = values["answer"].(string)
+		m.Status = number(fmt.Sprint(values["status"]))
 		return m
 	})
 }
@@ -345,9 +349,11 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 	}
 	partitions := o.queues.opts.Layout.Partitions()
 	totals, channels, active := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
+	webhooks := make([]*redis.IntCmd, len(partitions))
 	pipe := o.rdb.Pipeline()
 	for i, p := range partitions {
 		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes", "dead"), pipe.ZCard(ctx, p.Channels())
+		webhooks[i] = pipe.ZCard(ctx, p.Webhooks())
 		for _, within := range activeWithin() {
 			since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
 			active[i] = append(active[i], pipe.ZCount(ctx, p.LastSeen(), since, "+inf"))
@@ -363,6 +369,7 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 			}
 		}
 		t.Channels += channels[i].Val()
+		t.Webhooks += webhooks[i].Val()
 		for j, c := range active[i] {
 			t.Active[j].Channels += c.Val()
 		}

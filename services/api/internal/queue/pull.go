@@ -16,6 +16,7 @@ type Request struct {
 	Processed Processed     // what the client has processed
 	Max       int           // messages at the most; 0: only confirm
 	Wait      time.Duration // how long to wait for a message; 0: not at all
+	Fence     string        // fencing token of the webhook's lease; "": it is no worker that pulls
 }
 
 // Processed is how a client says what it has processed.
@@ -66,7 +67,7 @@ type Delivery struct {
 // What is read stays in the queue until it is confirmed. A pull given up by its
 // client (ctx ends) while it waits takes nothing.
 //
-// It returns storage.ErrUnavailable, ErrUnknownChannel, or the context's error.
+// It returns storage.ErrUnavailable, ErrUnknownChannel, ErrFenced, or the context's error.
 func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Delivery, error) {
 	k := q.key(n)
 	var p *poll
@@ -83,7 +84,7 @@ func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Deliver
 		return d, err
 	}
 	// The queue was empty, and what was processed has been dealt with.
-	later, err := q.wait(ctx, n, k, c, r.Max, p)
+	later, err := q.wait(ctx, n, k, c, Request{Max: r.Max, Fence: r.Fence}, p)
 	later.Held = p.held()
 	if err != nil {
 		return Delivery{Held: later.Held}, err
@@ -122,7 +123,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read runs the pull script once. A poll becomes the queue's waiter if there is nothing to
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
-	const own = 9
+	const own = 10
 	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
 	if p == nil {
 		args = append(args, "", 0, "")
@@ -143,6 +144,10 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 	default:
 		args = append(args, "", 0, 0)
 	}
+	if r.Fence != "" {
+		script = q.scripts.pullFenced
+		args = append(args, r.Fence)
+	}
 	f, err := q.runPull(ctx, n, k, script, args)
 	if err != nil {
 		return "", Delivery{}, err
@@ -154,7 +159,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		p.since = f.since
 	}
 	if c.Life != "" || f.epoch != "" { // anybody may ask for a channel that never was
-		q.activity.pulled(k, c, len(f.confirmed) > 0)
+		q.activity.pulled(k, c, len(f.confirmed) > 0 || f.recovered > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
 	if f.good == 1 {
@@ -166,6 +171,8 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 			q.metrics.ToConfirm.Record(ctx, seconds(f.now-ms), n.attribute())
 		}
 	}
+	q.recovered(ctx, n, f.recovered)
+	d.Confirmed += int(f.recovered)
 	d.ConfirmedTraces = f.traces
 	if f.outcome != reading {
 		return f.outcome, d, nil
@@ -225,6 +232,7 @@ type pullReply struct {
 	good, now                  int64
 	since                      string
 	expired, dead, redelivered int64
+	recovered                  int64    // confirmed without a delivery that Redis remembers
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
@@ -235,7 +243,7 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 	f := reply.Fields()
 	r.outcome, r.epoch = f.Text(), f.Text()
 	r.good, r.now, r.since = f.Int(), f.Int(), f.Text()
-	r.expired, r.dead, r.redelivered = f.Int(), f.Int(), f.Int()
+	r.expired, r.dead, r.redelivered, r.recovered = f.Int(), f.Int(), f.Int(), f.Int()
 	read := f.List()
 	entries := read.Fields()
 	const width = 3

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -88,6 +89,7 @@ type Queues struct {
 	balancer *rebalancer
 	recheck  chan struct{} // places for polls that look again
 	draining chan struct{}
+	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
 	reporter *reporter
 }
@@ -132,7 +134,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Lapsed,
+			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Lapsed, q.metrics.Recovered,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}
@@ -162,6 +164,7 @@ func (q *Queues) Run(ctx context.Context) {
 		g.Go(func() error { q.balancer.run(ctx); return nil })
 	}
 	_ = g.Wait() // none of them fails
+	q.looks.Wait()
 }
 
 // Drain answers every poll that is held, and holds none from then on. It returns at once.

@@ -119,7 +119,7 @@ func mustPull(t testing.TB, s *limited, r Request) (ids string, d Delivery) {
 
 // held returns how many messages and bytes a queue holds: by its stream, and by
 // what its meta says.
-func held(t testing.TB, s *limited, c *redis.Client) (messages int64, bytes, byMeta int) {
+func held(t testing.TB, s *limited, c redis.UniversalClient) (messages int64, bytes, byMeta int) {
 	t.Helper()
 	k := s.key(inbox)
 	entries, err := c.XRange(t.Context(), k.Stream, "-", "+").Result()

@@ -87,18 +87,7 @@ func (r *rebalancer) step(ctx context.Context) error {
 
 // beat says how many polls this replica holds, and returns what all that live say.
 func (r *rebalancer) beat(ctx context.Context) (map[string]int, error) {
-	q := r.queues
-	reply, err := q.runner.Run(ctx, q.scripts.replicas, q.opts.Layout.Replicas(), q.replica, q.Polls(), beatTTL.Milliseconds())
-	if err != nil {
-		return nil, err
-	}
-	polls := make(map[string]int, len(reply)/2)
-	f := reply.Fields()
-	for f.More() {
-		replica := f.Text()
-		polls[replica] = int(f.Int())
-	}
-	return polls, f.Err()
+	return r.queues.Beat(ctx, r.queues.opts.Layout.Replicas(), r.queues.Polls())
 }
 
 // excess returns how many of the polls it holds a replica is to hand over now: what

@@ -62,22 +62,17 @@ func (o *Operator) SetAddress(ctx context.Context, channel, address string) erro
 // AddStates keeps what a phone reports of messages; of a channel's states the
 // newest thousand are kept.
 func (o *Operator) AddStates(ctx context.Context, channel string, states []State) error {
-	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
-	defer cancel()
-	k := o.queues.key(Name{Channel: channel, Kind: Outbound})
-	pipe := o.rdb.Pipeline()
+	q := o.queues
+	args := []any{keptStates}
 	for _, st := range states[max(0, len(states)-keptStates):] {
 		st = st.Cut()
-		pipe.XAdd(ctx, &redis.XAddArgs{
-			Stream: k.States(), MaxLen: keptStates, Approx: true,
-			Values: []string{"message", st.Message, "state", st.State, "code", st.Code},
-		})
+		args = append(args, st.Message, st.State, st.Code)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return storage.Unavailable(err)
+	if _, err := q.runner.Run(ctx, q.scripts.states, q.key(Name{Channel: channel, Kind: Outbound}).States(), args...); err != nil {
+		return err
 	}
 	for _, st := range states {
-		o.queues.metrics.Reports.Add(ctx, 1, stateAttributes[bounded(st.State)])
+		q.metrics.Reports.Add(ctx, 1, stateAttributes[bounded(st.State)])
 	}
 	return nil
 }

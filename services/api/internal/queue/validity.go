@@ -52,7 +52,7 @@ func (q *Queues) runPull(ctx context.Context, n Name, k storage.Queue, script st
 	for {
 		reply, err := q.runner.Run(ctx, script, k.Stream, args...)
 		if err != nil {
-			return pullReply{}, err
+			return pullReply{}, fenced(err)
 		}
 		r, err := parsePull(reply)
 		if err != nil {
@@ -61,6 +61,8 @@ func (q *Queues) runPull(ctx context.Context, n Name, k storage.Queue, script st
 		q.lapsed(ctx, n, r.lapsed, r.unreported)
 		r.good = max(r.good, all.good)
 		r.expired += all.expired
+		r.recovered += all.recovered
+		r.dead += all.dead
 		r.confirmed, r.traces = append(all.confirmed, r.confirmed...), append(all.traces, r.traces...)
 		if all = r; r.outcome != lapsing {
 			return all, nil

@@ -21,11 +21,11 @@ const (
 // wait holds a poll that is its queue's waiter until there is something to answer with,
 // or a reason to answer without. Before an empty answer the poll looks once more: so a
 // wake that was lost on the way delays a message, and never hides it.
-func (q *Queues) wait(ctx context.Context, n Name, k storage.Queue, c Caller, most int, p *poll) (Delivery, error) {
+func (q *Queues) wait(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll) (Delivery, error) {
 	timer := time.NewTimer(p.left())
 	defer timer.Stop()
 	look := func(wait time.Duration) (string, Delivery, error) {
-		return q.read(ctx, n, k, c, Request{Max: most}, p, wait)
+		return q.lookAgain(ctx, n, k, c, r, p, wait)
 	}
 	for {
 		select {

@@ -98,20 +98,13 @@ func (r *wakeReader) prepare(ctx context.Context) error {
 	return nil
 }
 
-// noRetryCmd is a command that go-redis must not send a second time by itself: the first answer, if
-// it is lost, may have had wakes in it.
-type noRetryCmd struct{ *redis.Cmd }
-
-// NoRetry is asked by go-redis after an error.
-func (noRetryCmd) NoRetry() bool { return true }
-
 // read blocks until the stream has more, and passes it on. Now and then it also
 // trims what was read before, and has the stream live on.
 //
 // Entries are not acknowledged (NOACK): if an answer is lost with its
 // connection, every poll looks again anyway.
 func (r *wakeReader) read(ctx context.Context) error {
-	read := noRetryCmd{redis.NewCmd(ctx, "xreadgroup", "group", consumerGroup, consumerGroup, "count", wakeBatch,
+	read := storage.NoRetry{Cmd: redis.NewCmd(ctx, "xreadgroup", "group", consumerGroup, consumerGroup, "count", wakeBatch,
 		"block", WakeBlock.Milliseconds(), "noack", "streams", r.key, ">")}
 	read.SetFirstKeyPos(10) //nolint:mnd // where r.key stands
 	if r.kept >= wakeKept || time.Since(r.extended) > wakeTTL/10 {

@@ -29,12 +29,14 @@ const patience = 30 * time.Second
 type Server struct {
 	Addr string
 
-	tb   testing.TB
-	port int
-	dir  string
-	args func(*Server) []string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when cmd has ended
+	tb    testing.TB
+	port  int
+	dir   string
+	args  func(*Server) []string
+	env   []string // of the process, beside the test's own
+	clock string   // file that the process's clock is set by; "": it has no clock of its own
+	cmd   *exec.Cmd
+	done  chan struct{} // closed when cmd has ended
 }
 
 // Start starts a server on a free port of the loopback interface, with an
@@ -42,18 +44,29 @@ type Server struct {
 // line and win. It is stopped when the test ends.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	return start(tb, func(s *Server) []string {
+	return start(tb, usual(args))
+}
+
+// usual are the arguments that servers are started with, and more.
+func usual(args []string) func(*Server) []string {
+	return func(s *Server) []string {
 		return append([]string{
 			"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "redis.log"),
 			"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
 		}, args...)
-	})
+	}
 }
 
 // start starts a server with the arguments that args makes for its port.
 func start(tb testing.TB, args func(*Server) []string) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, dir: tb.TempDir(), args: args}
+	return (&Server{tb: tb, dir: tb.TempDir(), args: args}).first()
+}
+
+// first starts the server for the first time, on a free port.
+func (s *Server) first() *Server {
+	tb := s.tb
+	tb.Helper()
 	tb.Cleanup(func() { s.Kill() })
 	for range 5 {
 		s.port = freePort(tb)
@@ -121,6 +134,7 @@ func (s *Server) start() error {
 		program = "redis-server"
 	}
 	cmd := exec.Command(program, s.args(s)...) //nolint:gosec,noctx // the test says what to run, and ends it
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		s.tb.Fatalf("starting %s: %v (install it with .ci/install redis-server)", program, err)

@@ -16,6 +16,10 @@ func noNotifications() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
+// clusterReload is how old what is known of a Cluster's nodes may be when a command is sent. Older, it
+// is learned anew, in the background: so a fail-over is known a second after Redis has done it.
+const clusterReload = time.Second
+
 // ErrURL is returned by [Connect] for a URL that is none of a Redis.
 var ErrURL = errors.New("not a URL that a Redis client understands")
 
@@ -65,6 +69,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 			return nil, ErrURL
 		}
 		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
+		o.ClusterStateReloadInterval = clusterReload
 		return redis.NewClusterClient(o), nil
 	case sentinel:
 		o, err := redis.ParseFailoverURL(u.String())

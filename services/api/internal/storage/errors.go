@@ -17,6 +17,7 @@ var (
 	ErrUnsuitable = errors.New("this Redis can't be used")
 
 	errReplicas = errors.New("too few Redis replicas have the write")
+	errGone     = errors.New("the node has left the Cluster")
 	errClosed   = errors.New("the runner is closed")
 	errWaited   = errors.New("no free place for the command in time")
 )

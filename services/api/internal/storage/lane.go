@@ -54,10 +54,15 @@ type node struct {
 	runner         *Runner
 	client         *redis.Client
 	plain, durable chan *job
+	entering       sync.RWMutex  // held while a job enters a lane; gone is closed under it
+	gone           chan struct{} // closed when the node has left the Cluster
+
+	meeting sync.Mutex
+	process process
 }
 
 func newNode(r *Runner, client *redis.Client) *node {
-	n := &node{runner: r, client: client, plain: make(chan *job, laneQueue), durable: make(chan *job, laneQueue)}
+	n := &node{runner: r, client: client, plain: make(chan *job, laneQueue), durable: make(chan *job, laneQueue), gone: make(chan struct{})}
 	for range plainLanes {
 		r.workers.Go(func() { n.lane(n.plain, false) })
 	}
@@ -76,18 +81,8 @@ func (n *node) do(j *job, durable bool) error {
 	if durable {
 		queue = n.durable
 	}
-	select {
-	case queue <- j:
-	default:
-		timer := time.NewTimer(ConnectionWait)
-		defer timer.Stop()
-		select {
-		case queue <- j:
-		case <-timer.C:
-			return errWaited
-		case <-n.runner.closed:
-			return errClosed
-		}
+	if err := n.enter(queue, j); err != nil {
+		return err
 	}
 	select {
 	case <-j.done:
@@ -97,7 +92,47 @@ func (n *node) do(j *job, durable bool) error {
 	}
 }
 
-// lane sends what waits, as one pipeline after another, until the runner closes.
+// enter puts a job into a lane's queue.
+func (n *node) enter(queue chan *job, j *job) error {
+	n.entering.RLock()
+	defer n.entering.RUnlock()
+	select {
+	case <-n.gone:
+		return errGone
+	default:
+	}
+	select {
+	case queue <- j:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(ConnectionWait)
+	defer timer.Stop()
+	select {
+	case queue <- j:
+		return nil
+	case <-timer.C:
+		return errWaited
+	case <-n.runner.closed:
+		return errClosed
+	}
+}
+
+// leave tells everybody in a lane's queue that the node has left the Cluster.
+func (n *node) leave(queue chan *job) {
+	for {
+		select {
+		case j := <-queue:
+			j.err = errGone
+			j.done <- struct{}{}
+		default:
+			return
+		}
+	}
+}
+
+// lane sends what waits, as one pipeline after another, until the runner closes or the node has
+// left the Cluster.
 func (n *node) lane(queue chan *job, durable bool) {
 	var batch []*job
 	var next *job // taken, but too large for the batch before
@@ -108,6 +143,9 @@ func (n *node) lane(queue chan *job, durable bool) {
 			case next = <-queue:
 			case <-n.runner.closing.Done():
 				return // what waits is done by nobody
+			case <-n.gone:
+				n.leave(queue)
+				return
 			}
 		}
 		// Whoever else is about to send comes along: a goroutine that was woken by the first of

@@ -111,6 +111,9 @@ func (q Queue) States() string { return q.Stream + ":states" }
 // Traces is the stream of the traces of this queue's last traced pushes, with the ids of their messages.
 func (q Queue) Traces() string { return q.Stream + ":traces" }
 
+// Webhook is the hash of how the queue's webhook is: its lease, its last deliveries.
+func (q Queue) Webhook() string { return q.Stream + ":webhook" }
+
 // Keys that a partition has once, for all its channels.
 
 // Channels is the sorted set of the partition's channels.
@@ -134,6 +137,9 @@ func (p Partition) Totals() string { return p.Start + "totals" }
 // LastSeen is the sorted set of channels by when a client was last seen there.
 func (p Partition) LastSeen() string { return p.Start + "last_seen" }
 
+// Webhooks is the sorted set of queues with a webhook, by when an operator changed it last.
+func (p Partition) Webhooks() string { return p.Start + "webhooks" }
+
 // Wake returns the wake stream of a replica's polls of this partition.
 func (p Partition) Wake(replica string) string { return p.Wakes + replica }
 
@@ -146,6 +152,9 @@ func (l Layout) Stored() string { return l.prefix + ":layout" }
 
 // Replicas is the hash of the replicas that serve, with how many polls each holds.
 func (l Layout) Replicas() string { return l.prefix + ":replicas" }
+
+// Workers is the hash of the workers of webhooks that live, with how many queues each has.
+func (l Layout) Workers() string { return l.prefix + ":workers" }
 
 // SplitName takes a queue's name in an index apart.
 func SplitName(name string) (channel, kind string) {

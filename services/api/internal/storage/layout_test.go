@@ -19,7 +19,7 @@ func TestKeys(t *testing.T) {
 	got := []string{
 		q.Stream, q.Meta(), q.Seen(), q.Dead(), q.Activity(), q.States(), p.Channels(), p.Oldest(), p.Due(), p.Depth(), p.Totals(), p.LastSeen(), p.Dead(),
 		l.Record("+855.12@x"), l.Partitions()[63].Channels(), p.Wake("r"), clustered[q.Partition].Wake("r"), clustered[0].Wake("r"),
-		l.Stored(), l.Replicas(), q.Name,
+		l.Stored(), l.Replicas(), q.Name, q.Webhook(), p.Webhooks(), l.Workers(),
 	}
 	want := strings.Fields(`
 		qst:{38o}:q:+855.12@x:inbound
@@ -42,7 +42,10 @@ func TestKeys(t *testing.T) {
 		qst:{53t}:wake:r
 		qst:layout
 		qst:replicas
-		+855.12@x:inbound`)
+		+855.12@x:inbound
+		qst:{38o}:q:+855.12@x:inbound:webhook
+		qst:{38o}:webhooks
+		qst:workers`)
 	if len(got) != len(want) {
 		t.Fatalf("%d keys, want %d", len(got), len(want))
 	}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -28,6 +29,9 @@ type RunnerOptions struct {
 
 // Runner runs Lua scripts. Scripts that wait for the same Redis node go together, as
 // one pipeline: whatever waits when a lane is free. Nothing is delayed for it.
+//
+// Each Redis process is given scripts of its own, which name the process: so a script knows
+// which one it runs in (see process).
 //
 // A runner never sends a script a second time if the first may have run: when an answer was
 // lost, only the client, who sends a batch again with the same ids, can tell the service
@@ -80,15 +84,12 @@ func (r *Runner) run(ctx context.Context, s Script, key string, args []any, dura
 	if r.opts.Embedded {
 		s = s.plain()
 	}
-	reply, err := r.attempt(ctx, s, "evalsha", key, args, durable)
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") { // SCRIPT FLUSH, a restart, a fail-over
-		reply, err = r.attempt(ctx, s, "eval", key, args, durable)
-	}
+	reply, err := r.attempt(ctx, s, key, args, durable)
 	for deadline := start.Add(r.opts.Timeout); err != nil && moved(err) && time.Now().Before(deadline); {
 		// The node refused it: it has not run, and may go to the right one.
 		r.reload(ctx)
 		pause(r.closing, reloadPause)
-		reply, err = r.attempt(ctx, s, "eval", key, args, durable)
+		reply, err = r.attempt(ctx, s, key, args, durable)
 	}
 	if r.opts.Observe != nil {
 		r.opts.Observe(time.Since(start), err)
@@ -99,17 +100,43 @@ func (r *Runner) run(ctx context.Context, s Script, key string, args []any, dura
 	return Reply(reply), nil
 }
 
-func (r *Runner) attempt(ctx context.Context, s Script, command, key string, args []any, durable bool) ([]any, error) {
-	body := s.sha
-	if command == "eval" {
-		body = s.source
-	}
-	all := make([]any, 0, 4+len(args))
-	all = append(append(all, command, body, 1, key), args...)
+// meetings bounds how often an attempt gives a script to Redis. More than once is for connections
+// of the pool that lead to two processes, as they may during a fail-over.
+const meetings = 3
+
+func (r *Runner) attempt(ctx context.Context, s Script, key string, args []any, durable bool) (reply []any, err error) {
 	n, err := r.node(ctx, key)
 	if err != nil {
 		return nil, err
 	}
+	sha, times := n.process.known(s)
+	for range meetings {
+		if sha == "" || redis.HasErrorPrefix(err, "NOSCRIPT") { // the first time; SCRIPT FLUSH, a restart, a fail-over
+			if err = n.meet(ctx, s, times); err != nil {
+				break
+			}
+			sha, times = n.process.known(s)
+		}
+		if reply, err = r.send(ctx, n, sha, key, args, durable); err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
+			break
+		}
+	}
+	if err != nil {
+		if errors.Is(err, redis.ErrClosed) {
+			r.drop(n)
+		}
+		if !isReply(err) {
+			r.reload(ctx) // the node may be gone for good
+		}
+		return nil, err
+	}
+	return reply, nil
+}
+
+// send sends a script once.
+func (r *Runner) send(ctx context.Context, n *node, sha, key string, args []any, durable bool) ([]any, error) {
+	all := make([]any, 0, 4+len(args))
+	all = append(append(all, "evalsha", sha, 1, key), args...)
 	j := jobs.Get().(*job) //nolint:forcetypeassert // of the pool's New
 	j.cmd = redis.NewCmd(context.WithoutCancel(ctx), all...)
 	j.queued, j.err = time.Now(), nil
@@ -120,9 +147,6 @@ func (r *Runner) attempt(ctx context.Context, s Script, command, key string, arg
 	j.cmd = nil
 	jobs.Put(j)
 	if err != nil {
-		if !isReply(err) {
-			r.reload(ctx) // the node may be gone for good
-		}
 		return nil, err
 	}
 	return cmd.Slice()
@@ -134,7 +158,23 @@ const reloadPause = 20 * time.Millisecond
 // or will have it soon.
 func moved(err error) bool {
 	return redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK") || redis.HasErrorPrefix(err, "TRYAGAIN") ||
-		redis.HasErrorPrefix(err, "CLUSTERDOWN")
+		redis.HasErrorPrefix(err, "CLUSTERDOWN") || errors.Is(err, redis.ErrClosed) || errors.Is(err, errGone)
+}
+
+// drop ends the lanes to a node whose client the client of the Cluster has closed: the node has
+// left the Cluster.
+func (r *Runner) drop(n *node) {
+	r.mu.Lock()
+	last := r.nodes[n.client] == n
+	if last {
+		delete(r.nodes, n.client)
+	}
+	r.mu.Unlock()
+	if last {
+		n.entering.Lock()
+		close(n.gone)
+		n.entering.Unlock()
+	}
 }
 
 // reload has the client of a Cluster look at the Cluster's nodes anew, in the background.

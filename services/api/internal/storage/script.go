@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Script is a Lua script, and the digest by which Redis knows a script once it is
-// loaded.
-type Script struct{ source, sha string }
+// Script is a Lua script. Each Redis process is given a script of its own: the first line
+// defines the local SERVER, which names the process (see [Runner]).
+type Script struct{ flags, body string }
 
 // Flags of scripts: what stands in their first line (Redis: "Eval scripts and flags").
 const (
@@ -22,16 +22,22 @@ const (
 
 // NewScript puts a script together from its parts, the libraries first.
 func NewScript(flags string, parts ...string) Script {
-	source := flags + strings.Join(parts, "\n")
-	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
-	return Script{source: source, sha: hex.EncodeToString(sum[:])}
+	return Script{flags: flags, body: strings.Join(parts, "\n")}
 }
 
 // plain is the script without its flags, for the embedded Redis, which knows none.
-func (s Script) plain() Script {
-	_, source, _ := strings.Cut(s.source, "\n")
-	return NewScript("", source)
+func (s Script) plain() Script { return Script{body: s.body} }
+
+// Source returns the text of the script, as a process of no name would have it.
+func (s Script) Source() string { return s.on("") }
+
+// on returns the text of the script for the process with this name.
+func (s Script) on(server string) string {
+	return s.flags + "local SERVER = '" + server + "'\n" + s.body
 }
 
-// Source returns the text of the script.
-func (s Script) Source() string { return s.source }
+// digest returns the name by which Redis knows a script.
+func digest(source string) string {
+	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
+	return hex.EncodeToString(sum[:])
+}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -24,7 +25,9 @@ type Guard struct {
 	Layout   Layout
 	Embedded bool          // Redis is the one inside the process: there is nothing to verify
 	Timeout  time.Duration // of one step in Redis
-	Logger   *slog.Logger
+	// MinReplicas is how many Redis replicas pushes wait for; see RunnerOptions.
+	MinReplicas int
+	Logger      *slog.Logger
 }
 
 // Prepare verifies that Redis can be trusted with messages, loads scripts, and notes
@@ -44,20 +47,30 @@ func (g Guard) Prepare(ctx context.Context, scripts ...Script) error {
 			s = s.plain()
 		}
 		// One that Redis can't compile is an error here, not at a client's expense.
-		if err := g.Client.ScriptLoad(ctx, s.source).Err(); err != nil {
+		if err := g.Client.ScriptLoad(ctx, s.Source()).Err(); err != nil {
 			return Unavailable(fmt.Errorf("loading scripts: %w", err))
 		}
 	}
 	err := g.Check(ctx)
-	if !errors.Is(err, errNoLayout) {
+	key := g.Layout.Stored()
+	if errors.Is(err, errNoLayout) {
+		if err := g.Client.HSet(ctx, key, g.layout()).Err(); err != nil {
+			return Unavailable(fmt.Errorf("writing %s: %w", key, err))
+		}
+		err = g.Check(ctx)
+	}
+	if err != nil {
 		return err
 	}
-	key := g.Layout.Stored()
-	if err := g.Client.HSet(ctx, key, g.layout()).Err(); err != nil {
-		return Unavailable(fmt.Errorf("writing %s: %w", key, err))
+	// Of replicas that start together, the first one names the data. Best effort, as Redis may be full.
+	if err := g.Client.HSetNX(ctx, key, fieldLife, uuid.NewString()).Err(); err != nil {
+		g.Logger.DebugContext(ctx, "the data have no name yet", "error", err)
 	}
-	return g.Check(ctx)
+	return nil
 }
+
+// fieldLife is the field of the layout that names the data: those made anew have another name.
+const fieldLife = "life"
 
 func (g Guard) layout() map[string]string {
 	return map[string]string{"version": strconv.Itoa(layoutVersion), "partitions": strconv.Itoa(len(g.Layout.partitions))}
@@ -73,16 +86,11 @@ func Lost(err error) bool { return errors.Is(err, errNoLayout) }
 // Check tells whether Redis can serve: it answers, and the data's layout is this
 // program's. It only reads. It returns ErrUnavailable or ErrUnsuitable.
 func (g Guard) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
-	defer cancel()
-	key := g.Layout.Stored()
-	have, err := g.Client.HGetAll(ctx, key).Result()
+	have, err := g.read(ctx)
 	if err != nil {
-		return Unavailable(fmt.Errorf("reading %s: %w", key, err))
+		return err
 	}
-	if len(have) == 0 {
-		return fmt.Errorf("%w: %w: there is no %s", ErrUnavailable, errNoLayout, key)
-	}
+	key := g.Layout.Stored()
 	want := g.layout()
 	if have["version"] != want["version"] {
 		return fmt.Errorf("%w: its data (%s) has layout version %q, this program writes %q: run the version of the program that wrote it, or another Redis or QST_REDIS_PREFIX",
@@ -93,6 +101,21 @@ func (g Guard) Check(ctx context.Context) error {
 			ErrUnsuitable, key, have["partitions"], want["partitions"], have["partitions"])
 	}
 	return nil
+}
+
+// read returns what Redis says of the data's layout. It returns ErrUnavailable; see [Lost].
+func (g Guard) read(ctx context.Context) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
+	key := g.Layout.Stored()
+	have, err := g.Client.HGetAll(ctx, key).Result()
+	if err != nil {
+		return nil, Unavailable(fmt.Errorf("reading %s: %w", key, err))
+	}
+	if len(have) == 0 {
+		return nil, fmt.Errorf("%w: %w: there is no %s", ErrUnavailable, errNoLayout, key)
+	}
+	return have, nil
 }
 
 // Unreachable returns the addresses of the masters that do not answer, and whether any
@@ -170,6 +193,7 @@ func (g Guard) verify(ctx context.Context, node *redis.Client) error {
 		return fmt.Errorf("%w: maxmemory-policy of %s is %s, which throws messages away when memory runs short: set it to noeviction (a full Redis then answers pushes with 503, and clients try again)",
 			ErrUnsuitable, addr, policy)
 	}
+	g.warnOfReplicas(ctx, node)
 	if info["aof_enabled"] == "0" {
 		// CONFIG may be forbidden (managed services): then the append-only file is all that can be seen.
 		save, err := node.ConfigGet(ctx, "save").Result()

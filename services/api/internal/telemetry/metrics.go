@@ -31,6 +31,7 @@ type Metrics struct {
 	Reports      metric.Int64Counter // state; reports of what became of messages
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
+	Recovered    metric.Int64Counter // queue; confirmed without a delivery that Redis remembers
 	Refused      metric.Int64Counter // method, reason; requests, not messages
 	BytesIn      metric.Int64Counter // queue; bodies as they came
 	BytesOut     metric.Int64Counter // queue; bodies as they went
@@ -45,6 +46,9 @@ type Metrics struct {
 	LostTouch metric.Int64Counter     // readers that lost their connection to Redis
 
 	HandedOver metric.Int64Counter // polls answered for another replica to hold them
+
+	WebhookRequests metric.Int64Counter     // outcome
+	WebhookDuration metric.Float64Histogram // outcome
 
 	meter metric.Meter
 }
@@ -83,11 +87,14 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Reports, "qst.reports", "", "Reports of what became of messages, by state; other: a state of the phone's own.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
+	counter(&m.Recovered, "qst.messages.recovered", "", "Messages confirmed without a delivery that Redis remembers: it has lost history, and an ETag said what had been processed.")
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")
 	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
 	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
 	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis; a replica has one, and in a Cluster one for each partition.")
 	counter(&m.HandedOver, "qst.polls.handed_over", "", "Polls answered early, empty, for their clients to go to a replica that joined.")
+	counter(&m.WebhookRequests, "qst.webhook.requests", "", "Requests of webhooks: taken (2xx), again (may pass), refused (this batch), stopped (until an operator resumes the webhook), no_answer.")
+	histogram(&m.WebhookDuration, "qst.webhook.duration", "Time from the beginning of a webhook's request to the end of its answer.", fast)
 	histogram(&m.Request, "qst.request.duration", "Time to serve a push or a pull, without the time that a poll was held.", fast)
 	histogram(&m.Held, "qst.poll.held.duration", "Time that a poll was held.", hold)
 	histogram(&m.Wake, "qst.poll.wake.duration", "Time from a push to the reading of its message for the poll that waited for it.", fast)
@@ -123,6 +130,7 @@ type Totals struct {
 	Dead            int64         // dead letters
 	OldestAge       time.Duration // 0: no queue holds a message
 	Channels        int64
+	Webhooks        int64 // queues with one
 	Active          []Active
 	Top             []TopQueue
 }
@@ -181,6 +189,7 @@ func (m *Metrics) Observe(from Sources) error {
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
 	dead := gauge("qst.queues.dead_letters", "", "Dead letters in all queues. The same from every replica: take the max.")
 	oldest := seconds("qst.queues.oldest.age", "Age of the oldest message in any queue. The same from every replica: take the max.")
+	webhooks := gauge("qst.webhooks", "", "Queues that have a webhook. The same from every replica: take the max.")
 	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
 	active := gauge("qst.channels.active", "", "Channels that a client has pushed into or pulled from within a time; some seconds late. The same from every replica: take the max.")
 	topMessages := gauge("qst.queue.messages", "", "Messages in each of the deepest queues (QST_METRICS_TOP_QUEUES).")
@@ -203,6 +212,7 @@ func (m *Metrics) Observe(from Sources) error {
 		o.ObserveInt64(dead, t.Dead)
 		o.ObserveFloat64(oldest, t.OldestAge.Seconds())
 		o.ObserveInt64(channels, t.Channels)
+		o.ObserveInt64(webhooks, t.Webhooks)
 		for _, h := range t.Active {
 			o.ObserveInt64(active, h.Channels, metric.WithAttributes(attribute.String("within", within(h.Within))))
 		}
@@ -216,7 +226,35 @@ func (m *Metrics) Observe(from Sources) error {
 			}
 		}
 		return nil
-	}, ready, held, most, open, idle, waited, timedOut, messages, size, dead, oldest, channels, active, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, messages, size, dead, oldest, channels, webhooks, active, topMessages, topOldest)
+	return errors.Join(append(errs, err)...)
+}
+
+// WebhookFigures are those of a worker of webhooks.
+type WebhookFigures struct{ Queues, Failing, Stopped, InFlight, HostsLeft int }
+
+// ObserveWebhooks reports a worker's figures when the metrics are read.
+func (m *Metrics) ObserveWebhooks(figures func() WebhookFigures) error {
+	var errs []error
+	gauge := func(name, description string) metric.Int64ObservableGauge {
+		g, err := m.meter.Int64ObservableGauge(name, metric.WithDescription(description))
+		errs = append(errs, err)
+		return g
+	}
+	queues := gauge("qst.webhook.queues", "Queues whose webhooks this worker has.")
+	failing := gauge("qst.webhook.queues.failing", "Of these, those whose last request failed; it is made again.")
+	stopped := gauge("qst.webhook.queues.stopped", "Of these, those that were answered 401, 403 or 410: nothing is sent until an operator resumes the webhook.")
+	inFlight := gauge("qst.webhook.requests.in_flight", "Requests of webhooks that are under way.")
+	hosts := gauge("qst.webhook.hosts.dead", "Hosts that fail, and get one request now and then.")
+	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		f := figures()
+		o.ObserveInt64(queues, int64(f.Queues))
+		o.ObserveInt64(failing, int64(f.Failing))
+		o.ObserveInt64(stopped, int64(f.Stopped))
+		o.ObserveInt64(inFlight, int64(f.InFlight))
+		o.ObserveInt64(hosts, int64(f.HostsLeft))
+		return nil
+	}, queues, failing, stopped, inFlight, hosts)
 	return errors.Join(append(errs, err)...)
 }
 

@@ -83,7 +83,7 @@ function signOut(why) {
 }
 
 function signInView(_, place) {
-  const token = h('input', {type: 'password', id: 'token', autocomplete: 'off', required: true, spellcheck: 'false', autofocus: true});
+  const token = h('input', {type: 'password', id: 'token', autocomplete: 'off', required: true, spellcheck: 'false'});
   const submit = act(async () => {
     signIn(token.value.trim());
     try {

@@ -118,6 +118,7 @@ function lookButton(entry, where, list, rows) {
       row.hidden = !row.hidden;
       button.setAttribute('aria-expanded', String(!row.hidden));
       button.textContent = row.hidden ? 'Show' : 'Hide';
+      button.setAttribute('aria-label', `${button.textContent} the text of ${entry.id}`);
     }),
   }, 'Show');
   return button;

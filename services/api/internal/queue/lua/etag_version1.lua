@@ -7,20 +7,30 @@
 -- A client that names the same as before has not gone on, whatever id a later message has.
 -- One that names nothing begins anew: what it names next it was given since. An answer to
 -- such a client never has two messages of one id, so the first that fits is the one meant.
+-- Where history may have been lost, that may be a message whose delivery Redis does not remember.
 local function processed(q)
   local start, id = ARGV[14], ARGV[15]
   if start == '' then
     call('HDEL', META, 'named')
     return '', 0, 0
   end
-  if q.pending == 0 or call('HGET', META, 'named') == id then return '', 0, 0 end
+  if q.pending == 0 and q.epochs == '' or call('HGET', META, 'named') == id then return '', 0, 0 end
   call('HSET', META, 'named', id)
-  local pending = call('XPENDING', STREAM, GROUP, '-', '+', 1000)
-  for _, entry in ipairs(call('XRANGE', STREAM, pending[1][1], pending[#pending][1])) do
-    if string.sub(entry[2][2], 1, #start) == start then
-      local at = string.find(entry[1], '-', 1, true)
-      return q.epoch, ms(entry[1]), tonumber(string.sub(entry[1], at + 1))
+  local function find(first, last, epoch)
+    for _, entry in ipairs(call('XRANGE', STREAM, first, last, 'COUNT', 1000)) do
+      if string.sub(entry[2][2], 1, #start) == start then
+        local at = string.find(entry[1], '-', 1, true)
+        return epoch, ms(entry[1]), tonumber(string.sub(entry[1], at + 1))
+      end
     end
   end
-  return '', 0, 0
+  if q.pending > 0 then
+    local pending = call('XPENDING', STREAM, GROUP, '-', '+', 1000)
+    local epoch, id_ms, id_seq = find(pending[1][1], pending[#pending][1], q.epoch)
+    if epoch then return epoch, id_ms, id_seq end
+  end
+  local epoch, last = string.match(q.epochs, '^(%S+):(%S+)')
+  if not epoch then return '', 0, 0 end
+  local found, id_ms, id_seq = find('-', last, epoch)
+  return found or '', id_ms or 0, id_seq or 0
 end

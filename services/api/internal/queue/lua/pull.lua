@@ -8,11 +8,12 @@
 -- ARGV[13] -> since when it waits, as its first run said; '': this is its first run
 -- ARGV[14], … -> what the client has processed: see etag.lua, etag_version1.lua
 --
--- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, dead letters, redelivered,
+-- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, dead letters, redelivered, recovered,
 --          {id, payload, trace context or '', id, …}: what is read,
 --          {ms, …}: when what is confirmed was pushed,
 --          {trace context, …}: of what is confirmed; dropped as past their ends; 1 if some of
 --          those are not reported, else 0}
+-- recovered: confirmed without a delivery that Redis remembers, as that was lost (see lib/history.lua)
 -- outcome: 'lapsing' (some past their ends are left: run it again), 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
 -- 'unknown' (no such channel)
 local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -20,7 +21,7 @@ local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local at, us = now()
 
 local q = load()
-if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, {}, {}, {}, 0, 0} end
+if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0} end
 
 -- Polls of one queue follow each other: a later one supersedes an earlier one, never the
 -- other way round (an earlier one looks again when its replica may have missed a wake).
@@ -32,17 +33,21 @@ if poll ~= '' then
     if waiter == REPLICA .. ' ' .. poll then
       set(q, 'waiter', '')
     elseif not first_run and tonumber(waits_since) > tonumber(since) then
-      return {'superseded', '', 0, at, since, 0, 0, 0, {}, {}, {}, 0, 0}
+      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0}
     else
       release(q, 'superseded')
     end
   end
 end
 
-local good, confirmed, traces, expired, dead, redelivered, read = 0, {}, {}, 0, 0, 0, {}
+local good, confirmed, traces, expired, dead, redelivered, recovered, read = 0, {}, {}, 0, 0, 0, 0, {}
 local lapsed, lapsing, trying = 0, false, false
 local function serve()
-  if #confirmed == 0 then good, confirmed, traces, dead = confirm(q, processed(q)) end
+  if #confirmed + recovered == 0 then
+    local epoch, id_ms, id_seq = processed(q)
+    good, confirmed, traces, dead = confirm(q, epoch, id_ms, id_seq)
+    if epoch ~= q.epoch then good, confirmed, traces, recovered = confirm_before(q, epoch, id_ms, id_seq) end
+  end
   expired = expired + expire(q, at, retention)
   local n
   n, lapsing = lapse(q, at)
@@ -57,10 +62,11 @@ local function serve()
     whole = whole and most == max and not trying
   end
   if max > 0 and whole then read_new(q, read, max, max_bytes) end
-  if #confirmed + dead > 0 then begin_at(q, first_read) end
+  if #confirmed + recovered + dead > 0 then begin_at(q, first_read) end
 end
 
 if q.epoch ~= '' then
+  begin_epoch(q)
   local messages, bytes = q.messages, q.tail - q.head
   local ok, err = pcall(serve)
   if not ok and not string.find(err.err or err, 'NOGROUP', 1, true) then error(err) end
@@ -88,4 +94,4 @@ if outcome == 'empty' and poll ~= '' and wait > 0 then
 end
 save(q)
 if q.epoch == '' and outcome == 'waiting' then call('PEXPIRE', META, wait + 1000) end
-return {outcome, q.epoch, good, at, since, expired, dead, redelivered, read, confirmed, traces, lapsed, q.unreported}
+return {outcome, q.epoch, good, at, since, expired, dead, redelivered, recovered, read, confirmed, traces, lapsed, q.unreported}

@@ -20,6 +20,7 @@ local trace, last, FIRST = ARGV[12], ARGV[13], 15
 
 local q = load()
 if not known(q) then return {'unknown', 0, 0, 0, '', '', {}} end
+begin_epoch(q)
 if q.epoch == '' then create(q) end
 
 local new, size = {}, 0 -- places in ARGV of what is new, and its bytes

@@ -6,6 +6,7 @@
 local q = load()
 local entry = call('XRANGE', STREAM .. ':dead', ARGV[8], ARGV[8])[1]
 if not entry or q.epoch == '' then return {0} end
+begin_epoch(q)
 local payload, ends
 for i = 1, #entry[2], 2 do
   if entry[2][i] == 'message' then payload = entry[2][i + 1] end

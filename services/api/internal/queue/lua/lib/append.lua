@@ -3,6 +3,7 @@
 -- create makes a queue that was never pushed into, or has lost its state.
 local function create(q)
   local _, us = now()
+  set(q, 'server', SERVER)
   set(q, 'epoch', string.sub(redis.sha1hex(STREAM .. us .. REPLICA), 1, 16))
   measure(q)
   call('PERSIST', META) -- a waiter may have been there before the queue

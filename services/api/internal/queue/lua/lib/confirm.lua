@@ -32,6 +32,7 @@ local function confirm(q, epoch, id_ms, id_seq)
   if alone == false then return 0, {}, {}, 0 end
   local ids = acknowledge(q, id)
   if #ids == 0 then return 1, {}, {}, 0 end
+  if q.epochs ~= '' then set(q, 'epochs', '') end
   local traces = traces_of(q, ids)
   set(q, 'messages', q.messages - call('XTRIM', STREAM, 'MINID', '=', after(ids[#ids])))
   forget_ends(q, ids)

@@ -38,6 +38,8 @@
 -- the W3C trace context of a traced push.
 --
 -- meta: epoch      first part of ETags, new when the queue is new
+--       server     Redis process that changed the queue last (see history.lua)
+--       epochs     epochs before this one, where history may have been lost, and their ends
 --       life       life of the channel's record that the queue belongs to; '': none
 --       messages   entries in the stream
 --       head       place of the stream's first entry in the log
@@ -71,13 +73,13 @@ local HOLES, ENDS = STREAM .. ':holes', STREAM .. ':ends'
 -- load returns the queue's state. The epoch is '' if nothing was ever pushed.
 local function load()
   local m = call('HMGET', META, 'messages', 'head', 'tail', 'first', 'largest', 'pending', 'due', 'rotate_at', 'traced',
-    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter', 'holes', 'ends', 'unreported', 'answer', 'given', 'stuck')
+    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter', 'server', 'epochs', 'holes', 'ends', 'unreported', 'answer', 'given', 'stuck')
   return {
     messages = tonumber(m[1]) or 0, head = tonumber(m[2]) or 0, tail = tonumber(m[3]) or 0, first = tonumber(m[4]) or 0,
     largest = tonumber(m[5]) or 0, pending = tonumber(m[6]) or 0, due = tonumber(m[7]) or 0,
     rotate_at = tonumber(m[8]) or 0, traced = tonumber(m[9]) or 0, epoch = m[10] or '', life = m[11] or '',
-    delivered = m[12] or '', alone = m[13] or '', handed = m[14] or '', waiter = m[15] or '', changed = {},
-    holes = tonumber(m[16]) or 0, ends = tonumber(m[17]) or 0, unreported = tonumber(m[18]) or 0, answer = m[19] or '', given = m[20] or '0', stuck = m[21] or '',
+    delivered = m[12] or '', alone = m[13] or '', handed = m[14] or '', waiter = m[15] or '', server = m[16] or '', epochs = m[17] or '', changed = {},
+    holes = tonumber(m[18]) or 0, ends = tonumber(m[19]) or 0, unreported = tonumber(m[20]) or 0, answer = m[21] or '', given = m[22] or '0', stuck = m[23] or '',
   }
 end
 

@@ -17,6 +17,18 @@ local function take(read, entries)
   return bytes
 end
 
+-- bury moves an entry to the dead letters, with fields and their values that say more of it.
+local function bury(q, id, deliveries, ...)
+  local entry = call('XRANGE', STREAM, id, id)[1]
+  set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
+  if not entry then return end -- somebody took it out by hand
+  local ends = q.ends > 0 and call('ZSCORE', ENDS, id) or ''
+  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2], 'until', ends, ...)
+  count_dead()
+  forget_ends(q, {id})
+  set(q, 'messages', q.messages - call('XDEL', STREAM, id))
+end
+
 -- redeliver reads what is pending again, at most max entries. Returns how many of them had
 -- gone out before, and whether nothing pending is left unread.
 local function redeliver(q, read, max)

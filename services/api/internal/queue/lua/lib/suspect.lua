@@ -26,20 +26,6 @@ local function set_stuck(q, t) set(q, 'stuck', table.concat({t.upto, t.suspect, 
 -- pending returns what is pending from one id to another, at most n.
 local function pending(from, to, n) return call('XPENDING', STREAM, GROUP, from, to, n) end
 
--- bury moves a pending entry to the dead letters, with the evidence.
-local function bury(q, id, deliveries, trail)
-  local entry = call('XRANGE', STREAM, id, id)[1]
-  set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
-  if not entry then return end -- somebody took it out by hand
-  local ends = q.ends > 0 and call('ZSCORE', ENDS, id) or ''
-  local client = call('HMGET', STREAM .. ':activity', 'pulled_from', 'pulled_agent')
-  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2], 'until', ends,
-    'trail', trail, 'from', client[1] or '', 'agent', client[2] or '')
-  count_dead()
-  forget_ends(q, {id})
-  set(q, 'messages', q.messages - call('XDEL', STREAM, id))
-end
-
 -- only tells what an id confirms while a client is, or was, stuck: what is usual (nil), nothing
 -- (false), or that one alone (true), as it was tried in a suspect's stead.
 local function only(q, id)
@@ -60,7 +46,8 @@ local function confirm_alone(q, id)
   t.proofs = t.proofs + 1
   local p = t.suspect ~= '-' and pending(t.suspect, t.suspect, 1)[1]
   if p and t.proofs > 1 then
-    bury(q, p[1], p[4], t.trail)
+    local client = call('HMGET', STREAM .. ':activity', 'pulled_from', 'pulled_agent')
+    bury(q, p[1], p[4], 'trail', t.trail, 'from', client[1] or '', 'agent', client[2] or '')
     t.suspect, t.proofs, dead = '-', 0, 1
   end
   set_stuck(q, t)
