@@ -34,6 +34,11 @@ bin/api:
 test: ## everything a change has to pass, on a real Redis (installed if missing); on another: REDIS=redis-7.4, valkey-8, …
 	@.ci/test $(MODULES)
 
+.PHONY: screenshots
+screenshots: ## the pictures of docs/console.md, from the console's test
+	@QST_TEST_BROWSER="$$(.ci/install browser)" QST_TEST_AXE="$$(.ci/install axe)" \
+		go test ./services/api/internal/app -count=1 -run 'TestConsole$$' -pictures "$(CURDIR)/docs/console"
+
 .PHONY: demo
 demo: bin/api ## stream real text messages through two replicas and check each came out once
 	@.ci/install redis-server
@@ -50,6 +55,11 @@ bench: bin/api ## side by side with Nchan, webdis and bare scripts; micro-benchm
 .PHONY: lint
 lint: ## formatting, vet, golangci-lint, shellcheck, actionlint, known vulnerabilities
 	@.ci/lint $(MODULES)
+
+.PHONY: java
+java: ## test the program in Java of docs/applications (installs a JDK)
+	@.ci/install java
+	QST_TEST_JAVA=yes go test -run 'TestApplications.*/Receive.java' ./pkg/cmd/qst
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)

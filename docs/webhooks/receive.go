@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -74,9 +75,14 @@ func main() {
 	var oneAtATime sync.Mutex
 	panic(http.ListenAndServe("127.0.0.1:"+os.Args[1], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 4<<20))
+		var tooLarge *http.MaxBytesError
 		switch {
+		case errors.As(err, &tooLarge):
+			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge) // it comes again in halves
+			return
 		case err != nil:
-			return // it comes again
+			http.Error(w, err.Error(), http.StatusInternalServerError) // it comes again; without this, it would be a 200
+			return
 		case !good(key, r.Header, body):
 			http.Error(w, "the signature is not good", http.StatusUnauthorized) // the webhook stops, and an operator looks
 			return

@@ -3,6 +3,9 @@
 // With the secret (whsec_...) in WEBHOOK_SECRET, and the file for the messages in WEBHOOK_FILE.
 // On shared hosting: two lines that set these, instead. To try it: php -S 127.0.0.1:8000 receive.php
 
+ini_set('display_errors', '0'); // else PHP answers 200 when something goes wrong
+http_response_code(500); // until the messages are kept: they come again
+
 $key = base64_decode(substr(getenv('WEBHOOK_SECRET'), strlen('whsec_')), true);
 $file = getenv('WEBHOOK_FILE');
 
@@ -39,7 +42,6 @@ flock($lock, LOCK_EX);
 // Once: if the 200 did not get through, the batch comes again with the same id.
 if ($lines !== '' && @file_get_contents("$file.last") !== $id) {
     if (file_put_contents($file, $lines, FILE_APPEND) !== strlen($lines)) {
-        http_response_code(500); // it comes again
         exit('the messages could not be kept');
     }
     file_put_contents("$file.last", $id);

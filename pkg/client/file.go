@@ -33,7 +33,7 @@ type FileStore struct {
 	mu       sync.Mutex
 	lock     *os.File   // nil: not held
 	last     Checkpoint // what is in the file
-	complete bool       // the file ends with a whole line, written by this File
+	complete bool       // the file ends with a whole line, written by this FileStore
 }
 
 // NewFileStore returns a store in the file at path, which need not exist yet; its
@@ -43,10 +43,10 @@ type FileStore struct {
 func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
 var (
-	// ErrFile is what [File.Load] returns, wrapped, for a file that is none of its own.
+	// ErrFile is what [FileStore.Load] returns, wrapped, for a file that is none of its own.
 	ErrFile = errors.New("not a place in a queue as package client writes it, or a damaged one")
 
-	// ErrInUse is what [File.Load] and [File.Save] return, wrapped, while another
+	// ErrInUse is what [FileStore.Load] and [FileStore.Save] return, wrapped, while another
 	// loop uses the file.
 	ErrInUse = errors.New("is in use")
 )

@@ -45,8 +45,8 @@ type puller struct {
 
 	max       int  // messages to ask for: opts.Max, or less where answers are cut
 	given     int  // messages that were handled
-	confirmed bool // the service has answered a poll that brought place.ETag
-	settled   bool // it has said that it knows place.ETag, and has not been asked for messages since
+	confirmed bool // the service has answered a poll that brought checkpoint.ETag
+	settled   bool // it has said that it knows checkpoint.ETag, and has not been asked for messages since
 	mute      bool // it can't say that
 }
 
@@ -213,23 +213,23 @@ func (p *puller) handled(ctx context.Context, d *delivery, n int) error {
 	}
 	d.fresh = d.fresh[n:]
 	p.given += n
-	place := Checkpoint{URL: p.c.URL(), ETag: p.checkpoint.ETag, Handled: d.known}
+	next := Checkpoint{URL: p.c.URL(), ETag: p.checkpoint.ETag, Handled: d.known}
 	if len(d.fresh) == 0 {
-		place.ETag, place.Complete = d.etag, true
+		next.ETag, next.Complete = d.etag, true
 	}
-	return p.save(ctx, place)
+	return p.save(ctx, next)
 }
 
-func (p *puller) save(ctx context.Context, place Checkpoint) error {
-	if place.equal(p.checkpoint) {
+func (p *puller) save(ctx context.Context, next Checkpoint) error {
+	if next.equal(p.checkpoint) {
 		return nil
 	}
-	if err := p.opts.Store.Save(context.WithoutCancel(ctx), place); err != nil {
+	if err := p.opts.Store.Save(context.WithoutCancel(ctx), next); err != nil {
 		return fmt.Errorf("saving the place in the queue: %w", err)
 	}
-	if place.ETag != p.checkpoint.ETag {
+	if next.ETag != p.checkpoint.ETag {
 		p.confirmed, p.settled = false, false
 	}
-	p.checkpoint = place
+	p.checkpoint = next
 	return nil
 }

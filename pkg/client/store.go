@@ -63,21 +63,21 @@ type Store interface {
 // ready for use.
 type MemoryStore struct {
 	mu    sync.Mutex
-	place Checkpoint
+	saved Checkpoint
 }
 
 // Load returns what was saved last. It can't fail.
 func (m *MemoryStore) Load(context.Context) (Checkpoint, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return clone(m.place), nil
+	return clone(m.saved), nil
 }
 
 // Save keeps p. It can't fail.
 func (m *MemoryStore) Save(_ context.Context, p Checkpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.place = clone(p)
+	m.saved = clone(p)
 	return nil
 }
 

@@ -63,7 +63,7 @@ type Bridge struct {
 	metrics  *metrics
 	spool    *spool
 	journal  *journal
-	place    *client.FileStore
+	store    *client.FileStore
 	lock     *client.FileStore // of the state directory
 
 	advancing sync.Mutex // held from reading an entry of the journal to writing it
@@ -84,7 +84,7 @@ func New(s Settings, c *client.Client, g Gateway, log *slog.Logger) (*Bridge, er
 	if _, err := b.lock.Load(context.Background()); err != nil {
 		return nil, err
 	}
-	b.place = client.NewFileStore(filepath.Join(s.State, "outbound"))
+	b.store = client.NewFileStore(filepath.Join(s.State, "outbound"))
 	var err error
 	if b.spool, err = openSpool(s.State, s.SpoolMax); err == nil {
 		b.journal, err = openJournal(filepath.Join(s.State, "journal"))
@@ -132,7 +132,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 
 // outbound hands what the channel has for the gateway over, one text after the other.
 func (b *Bridge) outbound(ctx, finishing context.Context) error {
-	for m, err := range b.client.Pull(ctx, client.PullOptions{Store: b.place, Max: b.settings.Batch}) {
+	for m, err := range b.client.Pull(ctx, client.PullOptions{Store: b.store, Max: b.settings.Batch}) {
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,12 @@ func ID(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// IsKey tells whether a part of a file's name can be a [Text]'s Key.
+func IsKey(s string) bool {
+	key, err := hex.DecodeString(s)
+	return err == nil && len(key) == 16
+}
+
 // ErrNotKnown is what Report returns for a text that this bridge did not hand over, or
 // long ago.
 var ErrNotKnown = errors.New("the journal has no such text")

@@ -34,6 +34,10 @@ var ByChart = map[string]bool{
 	"QST_DRAIN_DELAY": true, "QST_DRAIN_TIMEOUT": true, // terminationGracePeriodSeconds follows from them
 }
 
+// notInChart are variables that the chart has no use for: its Service, Ingress, probes and test speak HTTP to
+// the pods. TLS is the Ingress's or the Gateway's.
+var notInChart = map[string]bool{"QST_LISTEN_CERT_FILE": true, "QST_LISTEN_KEY_FILE": true}
+
 // row is a variable in docs/configuration.md, which is itself made from the code.
 var row = regexp.MustCompile("(?m)^\\| `(QST_[A-Z_]+)` \\| (.+?) \\| (.+?) \\| (.+) \\|$")
 
@@ -52,7 +56,7 @@ func configSchema() (string, error) {
 	out.WriteString("{\n      \"type\": \"object\",\n      \"additionalProperties\": false,\n      \"properties\": {\n")
 	first := true
 	for _, r := range rows {
-		if ByChart[r[1]] {
+		if ByChart[r[1]] || notInChart[r[1]] {
 			continue
 		}
 		text, err := json.Marshal(valueSchema(strings.Trim(r[2], "`*"), r[3]))

@@ -83,10 +83,30 @@ func TestNetworkPolicies(t *testing.T) {
 			}
 		}
 	}
-	for _, component := range []string{"api", "redis", "test"} {
+	for _, component := range []string{"api", "redis", "test", "webhooks"} {
 		if !covered[component] {
 			t.Errorf("no policy for %s", component)
 		}
+	}
+}
+
+// Where egress is somebody else's matter, no policy of the service's processes speaks of it.
+func TestNetworkPoliciesWithoutEgress(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, o := range render(t, chart.Helm4, "redis: {enabled: true}\nwebhooks: {enabled: true}\nnetworkPolicy: {enabled: true, egress: {enabled: false}}") {
+		component := o.Text("metadata", "labels", "app.kubernetes.io/component")
+		if o.Kind() != "NetworkPolicy" || component != "api" && component != "webhooks" {
+			continue
+		}
+		found++
+		spec := as[networkingv1.NetworkPolicySpec](t, o.Get("spec"))
+		if len(spec.PolicyTypes) != 1 || spec.PolicyTypes[0] != networkingv1.PolicyTypeIngress || len(spec.Egress) > 0 {
+			t.Errorf("%s is for %v: %v", o.ID(), spec.PolicyTypes, spec.Egress)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d policies, want 2", found)
 	}
 }
 

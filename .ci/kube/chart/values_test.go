@@ -52,6 +52,7 @@ ingress: {enabled: true, className: nginx, hosts: [qst.example.org, "*.example.o
 httpRoute: {enabled: true, parentRefs: [{name: public, namespace: gateways, sectionName: https}], hostnames: [qst.example.org], annotations: {a: b}}
 networkPolicy: {enabled: true, clients: [{namespaceSelector: {}}], internal: [{podSelector: {}}], egress: {otlp: [{podSelector: {}}], extra: [{ports: [{port: 443}]}]}}
 serviceMonitor: {enabled: true, labels: {release: p}}
+webhooks: {enabled: true}
 dashboards: {enabled: true, annotations: {grafana_folder: QST}}
 serviceAccount: {annotations: {a: b}}
 podAntiAffinity: hard
@@ -68,6 +69,7 @@ global: {x: 1}`,
 externalRedis: {addresses: ['10.0.0.5:6379']}
 networkPolicy: {enabled: true, egress: {redis: [{ipBlock: {cidr: 10.0.0.5/32}}], redisPorts: [6379, 26379]}}
 podMonitor: {enabled: true}
+webhooks: {enabled: true, receivers: {to: [{ipBlock: {cidr: 10.1.0.0/16}}], ports: [443, 8443]}}
 serviceAccount: {create: false}
 httpRoute: {enabled: true, timeout: null, parentRefs: [{name: g}]}
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: k, operator: Exists}]}]}}}

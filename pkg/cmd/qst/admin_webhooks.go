@@ -238,7 +238,7 @@ to the application.`,
 			return a.changeWebhook(ctx, c, http.MethodPost, body, webhookPath(args, "rotate")...)
 		}),
 	}
-	cmd.Flags().StringVar(&keep, "keep", "24h", "`time` that the present secret signs, too: up to 720h")
+	cmd.Flags().StringVar(&keep, "keep", "24h", "`time` that the present secret signs, too: 0s (not at all) to 720h")
 	cmd.Flags().StringVar(&secretFile, "secret-file", "", "`file` with the new secret in its first line; - is the standard input")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,7 @@ import (
 // interpreter returns what runs a program of docs/applications.
 func interpreter(t *testing.T, file string) []string {
 	t.Helper()
-	name := map[string]string{".py": "python3", ".mjs": "node", ".sh": "sh"}[filepath.Ext(file)]
+	name := map[string]string{".py": "python3", ".mjs": "node", ".sh": "sh", ".php": "php", ".rb": "ruby", ".java": "java"}[filepath.Ext(file)]
 	path := filepath.Join("/usr/bin", name) // and not what a version manager puts before it, which is slow
 	_, err := os.Stat(path)
 	if err != nil {
@@ -31,7 +32,15 @@ func interpreter(t *testing.T, file string) []string {
 	if err != nil {
 		t.Fatalf("%s is missing: .ci/install languages gets it: %v", name, err)
 	}
-	return []string{path, filepath.Join("..", "..", "..", "docs", "applications", file)}
+	source := filepath.Join("..", "..", "..", "docs", "applications", file)
+	if name == "java" { // compiled once: java would do so at each start
+		dir := t.TempDir()
+		if out, err := exec.CommandContext(t.Context(), "javac", "-d", dir, source).CombinedOutput(); err != nil {
+			t.Fatalf("javac: %v\n%s", err, out)
+		}
+		return []string{path, "-XX:TieredStopAtLevel=1", "-cp", dir, strings.TrimSuffix(file, ".java")}
+	}
+	return []string{path, source}
 }
 
 // stormProgram runs a program again and again, kills it each time, and ends when one has
@@ -70,9 +79,37 @@ func stormProgram(ctx context.Context, t *testing.T, s *servicetest.Service, kil
 	}
 }
 
+// receivers are the programs that receive. Java's is among them if QST_TEST_JAVA is set (make
+// java): each start of it takes seconds.
+func receivers() []string {
+	l := []string{"receive.py", "receive.mjs", "receive.php", "receive.rb"}
+	if os.Getenv("QST_TEST_JAVA") != "" {
+		l = append(l, "Receive.java")
+	}
+	return l
+}
+
+// senders are the programs that send.
+func senders() []string { return []string{"send.py", "send.sh"} }
+
+// Each program in docs/applications is one of those.
+func TestApplicationsAreTested(t *testing.T) {
+	t.Parallel()
+	entries, err := os.ReadDir(filepath.Join("..", "..", "..", "docs", "applications"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := append(receivers(), senders()...)
+	for _, e := range entries {
+		if name := e.Name(); filepath.Ext(name) != ".md" && filepath.Ext(name) != ".java" && !slices.Contains(tested, name) {
+			t.Errorf("%s is not tested", name)
+		}
+	}
+}
+
 func TestApplicationsReceive(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"receive.py", "receive.mjs"} {
+	for _, file := range receivers() {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s := service.Start(t, servicetest.StartRedis(t).URL())
@@ -122,7 +159,7 @@ func TestApplicationsReceive(t *testing.T) {
 
 func TestApplicationsSend(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"send.py", "send.sh"} {
+	for _, file := range senders() {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s := service.Start(t, servicetest.StartRedis(t).URL(), "QST_MESSAGE_MAX_BYTES=2000")

@@ -16,7 +16,6 @@ package gammu
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,8 +44,7 @@ type Gateway struct {
 	daemon   daemon
 	drop     string // where Received puts messages
 	log      *slog.Logger
-
-	left map[string]bool // files that are none of ours, or can't be read
+	files    gateway.Files
 }
 
 // New reads SMSD's configuration. state is the bridge's directory.
@@ -64,7 +62,7 @@ func New(s Settings, state string, log *slog.Logger) (*Gateway, error) {
 	if s.OutboxMax < 1 || s.Poll.Duration < 0 || s.Receive != "inbox" && s.Receive != "run-on-receive" {
 		return nil, fmt.Errorf("%w: [gammu] outbox-max = %d, poll = %q, receive = %q", gateway.ErrSettings, s.OutboxMax, s.Poll, s.Receive)
 	}
-	g := &Gateway{settings: s, drop: filepath.Join(state, "received"), log: log, left: map[string]bool{}}
+	g := &Gateway{settings: s, drop: filepath.Join(state, "received"), log: log, files: gateway.NewFiles(log)}
 	var err error
 	if g.daemon, err = readSmsdrc(s.Smsdrc); err != nil {
 		return nil, err
@@ -84,39 +82,15 @@ func fileName(t gateway.Text) string {
 func keyIn(name string) string {
 	rest, ok := strings.CutSuffix(name, ".txt")
 	parts := strings.Split(rest, "_")
-	if !ok || len(parts) != 5 || !strings.HasPrefix(name, "OUT") {
+	if !ok || len(parts) != 5 || !strings.HasPrefix(name, "OUT") || !gateway.IsKey(parts[4]) {
 		return ""
 	}
-	if key := parts[4]; len(key) == 32 {
-		if _, err := hex.DecodeString(key); err == nil {
-			return key
-		}
-	}
-	return ""
+	return parts[4]
 }
 
 // Send puts a text into the outbox.
 func (g *Gateway) Send(_ context.Context, t gateway.Text) error {
-	name := fileName(t)
-	if t.Again {
-		for _, dir := range []string{g.daemon.outbox, g.daemon.sent, g.daemon.failed} {
-			_, err := os.Stat(filepath.Join(dir, name))
-			if err == nil {
-				return nil
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	waiting, err := os.ReadDir(g.daemon.outbox)
-	if err != nil {
-		return err
-	}
-	if len(waiting) >= g.settings.OutboxMax {
-		return gateway.ErrBusy
-	}
-	return gateway.WriteFile(filepath.Join(g.daemon.outbox, name), utf16Text(t.Body))
+	return g.files.Put(t, fileName(t), utf16Text(t.Body), g.settings.OutboxMax, []string{g.daemon.outbox}, g.daemon.sent, g.daemon.failed)
 }
 
 // utf16Text is a text as SMSD reads it whatever its locale: UTF-16 with a byte order mark.
@@ -134,73 +108,25 @@ func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
 	if err := os.MkdirAll(g.drop, 0o770); err != nil { //nolint:gosec // SMSD may run as another user of the bridge's group
 		return err
 	}
-	tick := time.NewTicker(g.settings.Poll.Duration)
-	defer tick.Stop()
-	for {
-		err := errors.Join(
+	return g.files.Watch(ctx, g.settings.Poll.Duration, func() error {
+		return errors.Join(
 			g.results(b, g.daemon.sent, gateway.Event{Status: gateway.Sent, Last: true}),
 			g.results(b, g.daemon.failed, gateway.Event{Status: gateway.Failed, Last: true}),
 			g.dropped(b),
 			g.inbox(b),
 		)
-		switch {
-		case errors.Is(err, gateway.ErrFull):
-			g.log.WarnContext(ctx, "received messages stay with the gateway", "error", err)
-		case err != nil:
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 // results reports the texts that SMSD has moved to a folder.
 func (g *Gateway) results(b *gateway.Bridge, dir string, event gateway.Event) error {
-	return g.each(dir, func(path string, info fs.FileInfo) error {
+	return g.files.Each(dir, func(path string, info fs.FileInfo) error {
 		key := keyIn(info.Name())
 		if key == "" {
-			g.left[path] = true
+			g.files.Leave(path)
 			return nil
 		}
 		event.At = info.ModTime()
-		err := b.Report(key, event)
-		if errors.Is(err, gateway.ErrNotKnown) {
-			g.log.Warn("a text that this bridge does not know: its file is left alone", "file", path)
-			g.left[path] = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return os.Remove(path)
+		return g.files.Report(b, path, key, event)
 	})
-}
-
-// each calls f with each file in a folder that is not known to be none of ours, in the order of
-// their names.
-func (g *Gateway) each(dir string, f func(path string, info fs.FileInfo) error) error {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		path := filepath.Join(dir, file.Name())
-		if strings.HasPrefix(file.Name(), ".") || file.IsDir() || g.left[path] {
-			continue
-		}
-		info, err := file.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(path, info); err != nil {
-			return err
-		}
-	}
-	return nil
 }

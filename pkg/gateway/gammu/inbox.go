@@ -24,9 +24,9 @@ func (g *Gateway) inbox(b *gateway.Bridge) error {
 	if g.settings.Receive != "inbox" {
 		return nil
 	}
-	return g.each(g.daemon.inbox, func(path string, info fs.FileInfo) error {
+	return g.files.Each(g.daemon.inbox, func(path string, info fs.FileInfo) error {
 		if !strings.HasPrefix(info.Name(), "IN") {
-			g.left[path] = true
+			g.files.Leave(path)
 			return nil
 		}
 		content, err := os.ReadFile(path) //nolint:gosec // in SMSD's inbox
@@ -39,7 +39,7 @@ func (g *Gateway) inbox(b *gateway.Bridge) error {
 		}
 		if len(parts) == 0 {
 			g.log.Error("this is no message in the format detail: it is left where it is", "file", path)
-			g.left[path] = true
+			g.files.Leave(path)
 			return nil
 		}
 		if parts[0].pdu == "Status_Report" {
@@ -90,7 +90,7 @@ func (g *Gateway) message(name string, content []byte, parts []part) qst.Message
 
 // dropped takes what [Received] has written.
 func (g *Gateway) dropped(b *gateway.Bridge) error {
-	return g.each(g.drop, func(path string, _ fs.FileInfo) error {
+	return g.files.Each(g.drop, func(path string, _ fs.FileInfo) error {
 		content, err := os.ReadFile(path) //nolint:gosec // in the bridge's own directory
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func (g *Gateway) dropped(b *gateway.Bridge) error {
 		msgs, err := qst.Decode(qst.JSON, "", content, qst.NoLimits())
 		if err != nil || len(msgs) != 1 {
 			g.log.Error("this is no message of RunOnReceive: it is left where it is", "file", path, "error", err)
-			g.left[path] = true
+			g.files.Leave(path)
 			return nil
 		}
 		if err := b.Receive(msgs[0]); err != nil {

@@ -63,7 +63,7 @@ func (g *Gateway) received(b *gateway.Bridge, path string, info fs.FileInfo) err
 	}
 	if f.header("From") == "" {
 		g.log.Error("this is no received message: it is left where it is", "file", path)
-		g.left[path] = true
+		g.files.Leave(path)
 		return nil
 	}
 	if bytes.HasPrefix(f.body, []byte(statusReport)) {

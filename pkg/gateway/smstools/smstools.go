@@ -12,13 +12,10 @@ package smstools
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -41,8 +38,7 @@ type Gateway struct {
 	settings Settings
 	daemon   daemon
 	log      *slog.Logger
-
-	left map[string]bool // files that are none of ours, or can't be read
+	files    gateway.Files
 }
 
 // New reads smsd's configuration.
@@ -61,7 +57,7 @@ func New(s Settings, log *slog.Logger) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{settings: s, daemon: d, log: log, left: map[string]bool{}}, nil
+	return &Gateway{settings: s, daemon: d, log: log, files: gateway.NewFiles(log)}, nil
 }
 
 // fileName returns the name of a text's file. The key is what tells it from others.
@@ -73,10 +69,7 @@ func fileName(t gateway.Text) string {
 // keyIn returns the key in a file's name, "" if it is none of ours.
 func keyIn(name string) string {
 	parts := strings.Split(name, "-")
-	if len(parts) != 4 || parts[0] != "qst" || len(parts[3]) != 32 {
-		return ""
-	}
-	if _, err := hex.DecodeString(parts[3]); err != nil {
+	if len(parts) != 4 || parts[0] != "qst" || !gateway.IsKey(parts[3]) {
 		return ""
 	}
 	return parts[3]
@@ -84,32 +77,9 @@ func keyIn(name string) string {
 
 // Send puts a text into the folder outgoing.
 func (g *Gateway) Send(_ context.Context, t gateway.Text) error {
-	name := fileName(t)
 	// In the order in which smsd moves a file, so that one that is being moved is not missed.
-	path := append([]string{g.daemon.outgoing}, g.daemon.queues...)
-	if t.Again {
-		for _, dir := range append(path, g.daemon.sent, g.daemon.failed) {
-			_, err := os.Stat(filepath.Join(dir, name))
-			if err == nil {
-				return nil
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	waiting := 0
-	for _, dir := range path {
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			return err
-		}
-		waiting += len(files)
-	}
-	if waiting >= g.settings.OutgoingMax {
-		return gateway.ErrBusy
-	}
-	return gateway.WriteFile(filepath.Join(g.daemon.outgoing, name), g.file(t))
+	waiting := append([]string{g.daemon.outgoing}, g.daemon.queues...)
+	return g.files.Put(t, fileName(t), g.file(t), g.settings.OutgoingMax, waiting, g.daemon.sent, g.daemon.failed)
 }
 
 // file is a text as smsd reads it.
@@ -136,36 +106,24 @@ func (g *Gateway) file(t gateway.Text) []byte {
 
 // Run looks at the folders until ctx ends.
 func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
-	tick := time.NewTicker(g.settings.Poll.Duration)
-	defer tick.Stop()
-	for {
+	return g.files.Watch(ctx, g.settings.Poll.Duration, func() error {
 		err := errors.Join(
-			g.each(g.daemon.sent, func(path string, info fs.FileInfo) error { return g.sent(b, path, info) }),
-			g.each(g.daemon.failed, func(path string, info fs.FileInfo) error { return g.failed(b, path, info) }),
-			g.each(g.daemon.incoming, func(path string, info fs.FileInfo) error { return g.received(b, path, info) }),
+			g.files.Each(g.daemon.sent, func(path string, info fs.FileInfo) error { return g.sent(b, path, info) }),
+			g.files.Each(g.daemon.failed, func(path string, info fs.FileInfo) error { return g.failed(b, path, info) }),
+			g.files.Each(g.daemon.incoming, func(path string, info fs.FileInfo) error { return g.received(b, path, info) }),
 		)
 		if err == nil && g.daemon.reports != "" {
-			err = g.each(g.daemon.reports, func(path string, info fs.FileInfo) error { return g.received(b, path, info) })
+			err = g.files.Each(g.daemon.reports, func(path string, info fs.FileInfo) error { return g.received(b, path, info) })
 		}
-		switch {
-		case errors.Is(err, gateway.ErrFull):
-			g.log.WarnContext(ctx, "received messages stay with the gateway", "error", err)
-		case err != nil:
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
+		return err
+	})
 }
 
 // sent reports a text that the network has taken.
 func (g *Gateway) sent(b *gateway.Bridge, path string, info fs.FileInfo) error {
 	key := keyIn(info.Name())
 	if key == "" {
-		g.left[path] = true
+		g.files.Leave(path)
 		return nil
 	}
 	f, err := readMessage(path)
@@ -177,59 +135,19 @@ func (g *Gateway) sent(b *gateway.Bridge, path string, info fs.FileInfo) error {
 			return err
 		}
 	}
-	return g.report(b, path, key, gateway.Event{Status: gateway.Sent, At: info.ModTime(), Last: !g.settings.Delivery})
+	return g.files.Report(b, path, key, gateway.Event{Status: gateway.Sent, At: info.ModTime(), Last: !g.settings.Delivery})
 }
 
 // failed reports a text that smsd has given up.
 func (g *Gateway) failed(b *gateway.Bridge, path string, info fs.FileInfo) error {
 	key := keyIn(info.Name())
 	if key == "" {
-		g.left[path] = true
+		g.files.Leave(path)
 		return nil
 	}
 	f, err := readMessage(path)
 	if err != nil {
 		return err
 	}
-	return g.report(b, path, key, gateway.Event{Status: gateway.Failed, Code: f.header("Fail_reason"), At: info.ModTime(), Last: true})
-}
-
-// report tells of a text, and deletes its file.
-func (g *Gateway) report(b *gateway.Bridge, path, key string, e gateway.Event) error {
-	err := b.Report(key, e)
-	if errors.Is(err, gateway.ErrNotKnown) {
-		g.log.Warn("a text that this bridge does not know: its file is left alone", "file", path)
-		g.left[path] = true
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Remove(path)
-}
-
-// each calls f with each file in a folder that is not known to be none of ours, in the order
-// of their names.
-func (g *Gateway) each(dir string, f func(path string, info fs.FileInfo) error) error {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		path := filepath.Join(dir, file.Name())
-		if strings.HasPrefix(file.Name(), ".") || file.IsDir() || g.left[path] {
-			continue
-		}
-		info, err := file.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(path, info); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.files.Report(b, path, key, gateway.Event{Status: gateway.Failed, Code: f.header("Fail_reason"), At: info.ModTime(), Last: true})
 }

@@ -88,10 +88,17 @@ func places(err error) error {
 // operators may have changed it; a credential is put in the place of one with its
 // id, so that a secret is rotated by changing the file; a webhook is put in the place of
 // one of its queue, and the secret that was there signs for another day. Any number of replicas may
-// do it at the same time.
+// do it at the same time. What is there already as the file says is not written again: so a
+// replica starts while Redis takes no writes.
 func (s *Store) Apply(ctx context.Context, b Bootstrap) error {
 	for _, c := range b.Channels {
-		if _, err := s.Create(ctx, c.Channel); err != nil && !errors.Is(err, ErrExists) {
+		r, err := s.Get(ctx, c.Name)
+		if errors.Is(err, ErrNotFound) {
+			if _, err = s.Create(ctx, c.Channel); err == nil || errors.Is(err, ErrExists) {
+				r, err = s.Get(ctx, c.Name)
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("bootstrap: %w", err)
 		}
 		for _, n := range c.Webhooks {
@@ -102,6 +109,9 @@ func (s *Store) Apply(ctx context.Context, b Bootstrap) error {
 		for _, n := range c.Credentials {
 			if n.Expires != nil && !n.Expires.After(time.Now()) {
 				continue // it is of no use any more; if it is there, it has expired there, too
+			}
+			if r.has(n) {
+				continue
 			}
 			if _, _, err := s.addCredential(ctx, c.Name, n, "put"); err != nil {
 				return fmt.Errorf("bootstrap: channel %s, credential %s: %w", c.Name, n.ID, err)

@@ -19,6 +19,7 @@ var (
 	ErrExists     = errors.New("it exists already")               // channel or credential
 	ErrStale      = errors.New("it has been changed meanwhile")   // the revision is an old one
 	ErrTooMany    = errors.New("the channel has all it may have") // credentials
+	ErrMissing    = errors.New("no credentials")                  // they are needed
 	ErrUnknown    = errors.New("unknown or wrong credentials")    // or unknown channel: the same
 	ErrForbidden  = errors.New("this credential may not do this here")
 	ErrTooManyBad = errors.New("too many wrong credentials")
@@ -68,6 +69,7 @@ type Settings struct {
 	ReportStates     *bool     `json:"report_states,omitempty"      yaml:"report_states"` // what phones report of messages is told in the application's queue
 	InboundTTL       *Duration `json:"inbound_ttl,omitempty"        yaml:"inbound_ttl"`   // how long a message is valid that says nothing of it; 0: for ever
 	OutboundTTL      *Duration `json:"outbound_ttl,omitempty"       yaml:"outbound_ttl"`
+	PushRate         *int64    `json:"push_rate,omitempty"          yaml:"push_rate"`      // messages a second; 0: any
 	MaxDeliveries    *int      `json:"max_deliveries,omitempty"     yaml:"max_deliveries"` // 0: never a dead letter
 }
 
@@ -96,6 +98,14 @@ func (s Settings) Limits(defaults queue.Limits) queue.Limits {
 		l.MaxDeliveries = *s.MaxDeliveries
 	}
 	return l
+}
+
+// Rate returns how many messages a second a channel with these settings may push; 0: any number.
+func (s Settings) Rate(usual int64) int64 {
+	if s.PushRate != nil {
+		return *s.PushRate
+	}
+	return usual
 }
 
 // retention is the channel's own retention as scripts read it from the record, in ms; "": it
@@ -140,6 +150,8 @@ func (c Channel) validate() error {
 		return invalid("settings.inbound_ttl: not 1s to 87600h, or 0s (for ever)")
 	case s.OutboundTTL != nil && !s.OutboundTTL.isTTL():
 		return invalid("settings.outbound_ttl: not 1s to 87600h, or 0s (for ever)")
+	case s.PushRate != nil && (*s.PushRate < 0 || *s.PushRate > 1_000_000_000):
+		return invalid("settings.push_rate: not 0 (any) to 1000000000")
 	case s.MaxDeliveries != nil && (*s.MaxDeliveries < 0 || *s.MaxDeliveries > 1_000_000):
 		return invalid("settings.max_deliveries: not 0 (never) to 1000000")
 	}

@@ -130,3 +130,21 @@ func (s stored) digest() (d [sha256.Size]byte, ok bool) {
 	b, err := hex.DecodeString(s.Digest)
 	return d, err == nil && copy(d[:], b) == len(d)
 }
+
+// has tells whether a record has a credential as it is asked for, with an id and a secret.
+func (r Record) has(n NewCredential) bool {
+	want, secret, err := n.complete(r.Channel.Name, time.Time{})
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(r.digests, func(s stored) bool {
+		d, ok := s.digest()
+		return ok && d == digest(r.salt, secret) && s.ID == want.ID && s.Endpoint == want.Endpoint && s.User == want.User &&
+			s.Note == want.Note && slices.Equal(s.Rights, want.Rights) && sameTime(s.Expires, want.Expires)
+	})
+}
+
+// sameTime tells whether two times, of which nil is none, are the same.
+func sameTime(a, b *time.Time) bool {
+	return a == b || a != nil && b != nil && a.Equal(*b)
+}

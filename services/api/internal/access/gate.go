@@ -6,12 +6,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
@@ -23,18 +21,6 @@ const (
 	// cachedUnknown bounds the same for names that are no channel's: strangers make
 	// them up, and must not push known ones out.
 	cachedUnknown = 20_000
-)
-
-// What slows guessing. A wrong credential waits for its turn among the wrong ones
-// for the same channel and from the same address; a right one is never kept
-// waiting, so nobody can lock a phone out, whatever its network shares.
-const (
-	channelRate, channelBurst = rate.Limit(1), 5  // wrong ones a second; at once
-	addressRate, addressBurst = rate.Limit(5), 20 // many phones share an address (carrier NAT)
-	longestPenalty            = 5 * time.Second
-	maxPenalties              = 1000 // wrong ones waiting; more are turned away
-	remembered                = 50_000
-	rememberedFor             = 10 * time.Minute
 )
 
 // Attempt is a request as far as access is concerned.
@@ -55,8 +41,7 @@ type Gate struct {
 	unknown *expirable.LRU[string, *pass]
 	flight  singleflight.Group
 
-	byChannel, byAddress *expirable.LRU[string, *rate.Limiter]
-	waiting              atomic.Int64
+	brake *Brake
 }
 
 // pass is what a gate has to know of a channel.
@@ -77,36 +62,44 @@ type key struct {
 }
 
 // NewGate returns a gate on the records of a store. It asks the store for a
-// channel at most every ttl; so long may a change take to hold here.
-func NewGate(store *Store, ttl time.Duration) *Gate {
+// channel at most every ttl; so long may a change take to hold here. It tells report of
+// each credential that is wrong.
+func NewGate(store *Store, ttl time.Duration, report func(g Guess, outcome string)) *Gate {
 	return &Gate{
-		store:     store,
-		known:     expirable.NewLRU[string, *pass](cachedChannels, nil, ttl),
-		unknown:   expirable.NewLRU[string, *pass](cachedUnknown, nil, ttl),
-		byChannel: expirable.NewLRU[string, *rate.Limiter](remembered, nil, rememberedFor),
-		byAddress: expirable.NewLRU[string, *rate.Limiter](remembered, nil, rememberedFor),
+		store:   store,
+		known:   expirable.NewLRU[string, *pass](cachedChannels, nil, ttl),
+		unknown: expirable.NewLRU[string, *pass](cachedUnknown, nil, ttl),
+		brake:   NewBrake(report),
 	}
 }
 
-// Admit lets a request in, or returns why not: ErrUnknown (no or a wrong
-// credential, or no such channel: a stranger can't tell), ErrForbidden (a good
-// credential, for something else), ErrPushed, ErrTooManyBad, or storage.ErrUnavailable: then it
-// is not known.
+// Admit lets a request in, or returns why not: ErrMissing (no credential), ErrUnknown (a
+// wrong one, or no such channel: a stranger can't tell), ErrForbidden (a good one, for
+// something else), ErrPushed, ErrTooManyBad, or storage.ErrUnavailable: then it is not known.
+// For a request without a credential nothing is looked up.
 func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
-	p, err := g.pass(ctx, a.Channel)
+	if !a.Given {
+		return Admission{}, ErrMissing
+	}
+	var let Admission
+	err := g.brake.Try(ctx, Guess{Name: a.Channel, User: a.User, Secret: a.Secret, Address: a.Address}, func() (bool, error) {
+		p, err := g.pass(ctx, a.Channel)
+		if err != nil {
+			return false, err
+		}
+		if err = p.check(a, time.Now()); errors.Is(err, ErrUnknown) {
+			return false, nil
+		}
+		if err == nil && a.Right == Pull && p.pushed[pulledBy(a.Endpoint)] {
+			err = ErrPushed
+		}
+		let = Admission{Life: p.life, Settings: p.settings}
+		return true, err
+	})
 	if err != nil {
 		return Admission{}, err
 	}
-	err = p.check(a, time.Now())
-	if errors.Is(err, ErrUnknown) && a.Given {
-		if err := g.penalty(ctx, a); err != nil {
-			return Admission{}, err
-		}
-	}
-	if err == nil && a.Right == Pull && p.pushed[pulledBy(a.Endpoint)] {
-		err = ErrPushed
-	}
-	return Admission{Life: p.life, Settings: p.settings}, err
+	return let, nil
 }
 
 // Settings returns what holds on a channel, as Admit does, for what the service does by itself.
@@ -135,7 +128,7 @@ func (p *pass) check(a Attempt, now time.Time) error {
 	err := ErrUnknown
 	for _, k := range p.keys {
 		same := subtle.ConstantTimeCompare(k.user[:], user[:]) & subtle.ConstantTimeCompare(k.secret[:], secret[:])
-		if same == 0 || !a.Given || !k.expires.IsZero() && !now.Before(k.expires) {
+		if same == 0 || !k.expires.IsZero() && !now.Before(k.expires) {
 			continue
 		}
 		if k.endpoint == a.Endpoint && (a.Right == Push && k.push || a.Right == Pull && k.pull) {
@@ -189,44 +182,4 @@ func (g *Gate) pass(ctx context.Context, channel string) (*pass, error) {
 		return nil, err
 	}
 	return v.(*pass), nil //nolint:forcetypeassert // of the function above
-}
-
-// penalty holds a wrong credential back until it is its turn.
-func (g *Gate) penalty(ctx context.Context, a Attempt) error {
-	if g.waiting.Add(1) > maxPenalties {
-		g.waiting.Add(-1)
-		return ErrTooManyBad
-	}
-	defer g.waiting.Add(-1)
-	wait := max(
-		turn(g.byChannel, a.Channel, channelRate, channelBurst),
-		turn(g.byAddress, a.Address, addressRate, addressBurst),
-	)
-	if wait == 0 {
-		return nil
-	}
-	t := time.NewTimer(min(wait, longestPenalty))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// turn returns how long it is until it is name's turn.
-func turn(limiters *expirable.LRU[string, *rate.Limiter], name string, limit rate.Limit, burst int) time.Duration {
-	l, ok := limiters.Get(name)
-	if !ok {
-		l = rate.NewLimiter(limit, burst)
-		// Two at once may each add one: then one wrong credential goes uncounted.
-		limiters.Add(name, l)
-	}
-	r := l.Reserve()
-	if d := r.Delay(); d <= longestPenalty {
-		return d
-	}
-	r.Cancel() // the queue is as long as it gets
-	return longestPenalty
 }

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +29,7 @@ func open(t *testing.T) (*Gate, *Store, *redistest.Server) {
 	if _, _, err := store.AddCredential(t.Context(), "c", NewCredential{ID: "k", Endpoint: Mailbox, Secret: secret}); err != nil {
 		t.Fatal(err)
 	}
-	return NewGate(store, time.Hour), store, s
+	return NewGate(store, time.Hour, func(Guess, string) {}), store, s
 }
 
 func attempt(secret string) Attempt {
@@ -75,43 +74,15 @@ func TestExpiredCredential(t *testing.T) {
 	}
 }
 
-// Wrong credentials wait for each other; meanwhile the right one is let in, from
-// the same address, too.
-func TestGuessingIsSlowed(t *testing.T) {
+// Without a credential a request is refused at once, and costs Redis nothing.
+func TestMissingCredential(t *testing.T) {
 	t.Parallel()
-	g, _, _ := open(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	const guesses = channelBurst + 3
-	wrong := make(chan error, guesses)
-	for range guesses {
-		go func() {
-			_, err := g.Admit(ctx, attempt("a-guess-that-is-not-right"))
-			wrong <- err
-		}()
-	}
-	for range channelBurst {
-		if err := <-wrong; !errors.Is(err, ErrUnknown) {
-			t.Fatal(err)
-		}
-	}
-	if _, err := g.Admit(t.Context(), attempt(secret)); err != nil {
-		t.Fatalf("the right one: %v", err)
-	}
-	cancel() // those that still wait
-	waited := 0
-	for range guesses - channelBurst {
-		if err := <-wrong; errors.Is(err, context.Canceled) {
-			waited++
-		}
-	}
-	if waited == 0 {
-		t.Error("no guess was kept waiting")
-	}
-	// However many there were, none waits longer than this.
-	for range 1000 {
-		if d := turn(g.byChannel, "c", channelRate, channelBurst); d > longestPenalty {
-			t.Fatal(d)
-		}
+	g, _, s := open(t)
+	s.Kill()
+	a := attempt("")
+	a.Given = false
+	if _, err := g.Admit(t.Context(), a); !errors.Is(err, ErrMissing) {
+		t.Error(err)
 	}
 }
 

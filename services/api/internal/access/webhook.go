@@ -239,12 +239,13 @@ func (s *Store) applyWebhook(ctx context.Context, channel string, n NewWebhook) 
 }
 
 // RotateWebhook has another secret sign ("": one that is made here), and the present one, too, for
-// some time (0: a day). It returns ErrInvalid or ErrNotFound.
-func (s *Store) RotateWebhook(ctx context.Context, channel string, kind queue.Kind, secret string, keep time.Duration) (w Webhook, made string, err error) {
-	if keep == 0 {
-		keep = defaultKeep
+// some time (nil: a day; 0: not at all). It returns ErrInvalid or ErrNotFound.
+func (s *Store) RotateWebhook(ctx context.Context, channel string, kind queue.Kind, secret string, keep *time.Duration) (w Webhook, made string, err error) {
+	both := defaultKeep
+	if keep != nil {
+		both = *keep
 	}
-	if keep < 0 || keep > maxKeep {
+	if both < 0 || both > maxKeep {
 		return Webhook{}, "", invalid("keep: not 0s to %s", maxKeep)
 	}
 	if secret == "" {
@@ -261,8 +262,12 @@ func (s *Store) RotateWebhook(ctx context.Context, channel string, kind queue.Ki
 		if w.Keys.Secret == secret {
 			return StoredWebhook{}, invalid("secret: is the present one")
 		}
-		until := now.Add(keep)
-		w.Keys.Secret, w.Keys.Previous, w.PreviousUntil, w.Changed = secret, w.Keys.Secret, &until, now
+		w.Keys.Previous, w.PreviousUntil = "", nil
+		if both > 0 {
+			until := now.Add(both)
+			w.Keys.Previous, w.PreviousUntil = w.Keys.Secret, &until
+		}
+		w.Keys.Secret, w.Changed = secret, now
 		return w, nil
 	})
 	return stored.Webhook, made, err

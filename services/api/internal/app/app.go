@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -86,14 +87,21 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 			return nil, err
 		}
 	}
+	certs, err := loadCertificates(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	if a.publicListener, err = lc.Listen(ctx, "tcp", cfg.ListenAddr); err != nil {
 		return nil, fmt.Errorf("QST_LISTEN_ADDR: %w", err)
 	}
+	if certs.listen != nil {
+		a.publicListener = tls.NewListener(a.publicListener, certs.listen.Server())
+	}
 	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
-	if a.clients, err = connect(cfg); err != nil {
+	if a.clients, err = connect(cfg, certs.redis); err != nil {
 		return nil, err
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
@@ -115,6 +123,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Retention:        cfg.Retention,
 		MaxDigests:       cfg.QueueMaxDigests,
 		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		DeadLetters:      deadLetters(cfg),
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,
@@ -126,7 +135,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	a.channels.AllowHTTP(cfg.WebhookAllowHTTP)
 	a.webhooks = webhook.NewStore(a.runner, a.clients.commands, layout, cfg.RedisTimeout)
 	if cfg.Auth == config.AuthChannels {
-		a.gate = access.NewGate(a.channels, cfg.AuthCache)
+		a.gate = access.NewGate(a.channels, cfg.AuthCache, httpapi.GuessReporter(metrics, log, cfg.LogRefused))
 	}
 	a.api = httpapi.New(httpapi.Options{
 		Queues:         a.queues,
@@ -143,6 +152,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		TrustedProxies: cfg.TrustedProxies,
 		Limits:         messageLimits(cfg),
 		PushMaxBytes:   int64(cfg.PushMaxBytes),
+		PushRate:       cfg.PushRate,
+		Bounds:         httpapi.Bounds{Requests: cfg.ChannelMaxRequests, Bytes: int64(cfg.MaxInFlight), ChannelBytes: int64(cfg.ChannelMaxInFlight)},
 		LongPollMax:    cfg.LongPollMax,
 		RequestTimeout: cfg.RequestTimeout,
 		Build:          build,
@@ -151,10 +162,11 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Metrics:        metrics,
 		Scrape:         a.telemetry.Scrape,
 		LogSample:      cfg.LogSample,
+		LogRefused:     cfg.LogRefused,
 		Logger:         log,
 	})
 	if err := metrics.Observe(telemetry.Sources{
-		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool,
+		Serving: a.api.Serving, Polls: a.queues.Polls, PollsMost: cfg.MaxPolls, Pool: a.clients.pool, InFlight: a.api.InFlight,
 		Totals: func(ctx context.Context) (telemetry.Totals, error) { return operator.Totals(ctx, cfg.MetricsTopQueues) },
 	}); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
@@ -169,6 +181,11 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return a, nil
+}
+
+// deadLetters are the bounds that the configuration sets.
+func deadLetters(cfg config.Config) queue.DeadLetters {
+	return queue.DeadLetters{MaxMessages: cfg.DeadMaxMessages, MaxBytes: int64(cfg.DeadMaxBytes), Retention: cfg.DeadRetention}
 }
 
 // close gives back what New took, in the order that nothing is missed: the
@@ -224,6 +241,9 @@ func (a *App) Run(ctx context.Context) error {
 
 	a.log.InfoContext(ctx, "listening", "public", a.PublicAddr(), "internal", a.InternalAddr())
 	if err := prepare(ctx, a.guard, a.cfg.RedisPoolSize, a.log, a.scripts(), func(ctx context.Context) error {
+		if err := a.queues.LoadKey(ctx); err != nil {
+			return err
+		}
 		if err := a.channels.Apply(ctx, a.bootstrap); err != nil {
 			return err
 		}

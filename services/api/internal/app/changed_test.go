@@ -28,12 +28,15 @@ func TestChangeWhoseSecondStepFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Set(t.Context(), keys[0], "a key of the wrong type", 0) // what the second step fails on
-	a := mustAdmin(t, r, http.StatusOK, "PATCH", "/channels/c", `{"settings":{"retention":"1h"}}`)
-	if !strings.Contains(a.Body, `"1h"`) {
+	a := mustAdmin(t, r, http.StatusOK, "PATCH", "/channels/c", `{"settings":{"retention":"1h"}}`, "If-Match: *")
+	if !strings.Contains(a.Body, `"1h0m0s"`) {
 		t.Fatalf("%v", a)
 	}
+	if err := c.Rename(t.Context(), keys[0]+":away", keys[0]).Err(); err != nil {
+		t.Fatal(err)
+	}
 	a = mustAdmin(t, r, http.StatusOK, "GET", "/channels/c", "")
-	if !strings.Contains(a.Body, `"1h"`) {
+	if !strings.Contains(a.Body, `"1h0m0s"`) {
 		t.Fatalf("%v", a)
 	}
 	if !strings.Contains(r.log.String(), "a changed retention is followed later") {

@@ -63,7 +63,7 @@ func (c *clients) send(h *history, r *rand.Rand) {
 	for n := 0; !c.stop.Load() && c.t.Context().Err() == nil; {
 		batch := make([]string, 1+r.IntN(4))
 		for i := range batch {
-			batch[i] = fmt.Sprintf(`{"id":"%d","body":%q}`, n+i, strings.Repeat("x", r.IntN(200)))
+			batch[i] = fmt.Sprintf(`{"id":"%d","body":%q}`, n+i, strings.Repeat("x", 1+r.IntN(200)))
 		}
 		h.mu.Lock()
 		h.tried = n + len(batch)
@@ -81,6 +81,7 @@ func (c *clients) send(h *history, r *rand.Rand) {
 			h.mu.Unlock()
 			if err == nil && final(a.Status) {
 				c.t.Errorf("%s: a push was answered %v", h.channel, a)
+				return
 			}
 			if err == nil && a.Status == http.StatusOK {
 				break
@@ -109,6 +110,7 @@ func (c *clients) receive(h *history, r *rand.Rand) {
 		a, err := c.ask("GET", c.url(r, h)+query, "")
 		if err == nil && final(a.Status) {
 			c.t.Errorf("%s: a pull was answered %v", h.channel, a)
+			return
 		}
 		if err != nil || a.Status != http.StatusOK {
 			time.Sleep(time.Duration(r.IntN(50)) * time.Millisecond) //nolint:forbidigo // the pause of a client

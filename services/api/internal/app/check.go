@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
@@ -16,9 +17,13 @@ func Check(cfg config.Config) error {
 			return err
 		}
 	}
+	certs, err := loadCertificates(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
 	if address := cfg.RedisURL.Reveal(); address != config.EmbeddedRedis {
 		// Without idle connections it opens none until it is used.
-		client, err := storage.Connect(storage.Connection{URL: address, Cluster: cfg.RedisCluster, Connections: 1, Timeout: cfg.RedisTimeout})
+		client, err := storage.Connect(storage.Connection{URL: address, Cluster: cfg.RedisCluster, Connections: 1, Timeout: cfg.RedisTimeout, TLS: certs.redis})
 		if err != nil {
 			return fmt.Errorf("QST_REDIS_URL: %w: see docs/configuration.md", err)
 		}

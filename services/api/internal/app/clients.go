@@ -23,7 +23,7 @@ type clients struct {
 	embedded *embedded.Server // nil: a real Redis
 }
 
-func connect(cfg config.Config) (c clients, err error) {
+func connect(cfg config.Config, tls storage.TLS) (c clients, err error) {
 	address := cfg.RedisURL.Reveal()
 	if address == config.EmbeddedRedis {
 		if c.embedded, err = embedded.Start(); err != nil {
@@ -32,14 +32,14 @@ func connect(cfg config.Config) (c clients, err error) {
 		address = c.embedded.URL()
 	}
 	if c.commands, err = storage.Connect(storage.Connection{
-		URL: address, Cluster: cfg.RedisCluster, Connections: cfg.RedisPoolSize, Idle: cfg.RedisPoolSize, Timeout: cfg.RedisTimeout,
+		URL: address, Cluster: cfg.RedisCluster, Connections: cfg.RedisPoolSize, Idle: cfg.RedisPoolSize, Timeout: cfg.RedisTimeout, TLS: tls,
 	}); err != nil {
 		return clients{}, fmt.Errorf("QST_REDIS_URL: %w: see docs/configuration.md", err)
 	}
 	// A blocked read takes WakeBlock when nothing happens; the time-out of the
 	// client is for a Redis that doesn't even say so.
 	if c.waiting, err = storage.Connect(storage.Connection{
-		URL: address, Cluster: cfg.RedisCluster, Connections: cfg.RedisPartitions, Timeout: queue.WakeBlock + cfg.RedisTimeout,
+		URL: address, Cluster: cfg.RedisCluster, Connections: cfg.RedisPartitions, Timeout: queue.WakeBlock + cfg.RedisTimeout, TLS: tls,
 	}); err != nil {
 		return clients{}, fmt.Errorf("QST_REDIS_URL: %w: see docs/configuration.md", err)
 	}

@@ -17,10 +17,10 @@ import (
 // only asks for channels' records. The other channels are served all the while.
 func TestClusterMasterDies(t *testing.T) {
 	t.Parallel()
-	cluster := redistest.StartCluster(t, 3, "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no")
+	cluster := redistest.StartCluster(t, 3, "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no", "--cluster-allow-replica-migration", "no")
 	victim := cluster[0]
-	heirs := []*redistest.Server{redistest.StartReplica(t, cluster, victim, "--cluster-node-timeout", "1000")}
-	heirs = append(heirs, redistest.StartReplica(t, cluster, victim, "--cluster-node-timeout", "1000"))
+	heirs := []*redistest.Server{redistest.StartReplica(t, cluster, victim, "--cluster-node-timeout", "1000", "--cluster-allow-replica-migration", "no")}
+	heirs = append(heirs, redistest.StartReplica(t, cluster, victim, "--cluster-node-timeout", "1000", "--cluster-allow-replica-migration", "no"))
 	r := startReplica(t, cluster[1].URL(), "QST_REDIS_CLUSTER=true", "QST_REDIS_MIN_REPLICAS=0", "QST_REDIS_TIMEOUT=500ms")
 	durable := startReplica(t, cluster[1].URL(), "QST_REDIS_CLUSTER=true", "QST_REDIS_MIN_REPLICAS=1", "QST_REDIS_TIMEOUT=500ms")
 	path := func(i int) string { return fmt.Sprintf("/v2/channels/c%d", i) }

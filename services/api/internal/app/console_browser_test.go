@@ -276,7 +276,10 @@ func (b *browser) signIn(token string) {
 // clickAt clicks what an XPath finds first.
 func (b *browser) clickAt(xpath string) {
 	b.t.Helper()
-	b.do(chromedp.Click("(" + xpath + ")[1]"))
+	first := "(" + xpath + ")[1]"
+	b.do(chromedp.WaitVisible(first))
+	// By the element and not by its place: what opened before may still be moving it.
+	script[string](b, fmt.Sprintf("(document.evaluate(%q, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue.click(), '')", first))
 }
 
 // choose chooses an option of a select by its value.

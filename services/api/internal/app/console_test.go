@@ -92,7 +92,7 @@ func TestConsole(t *testing.T) {
 	b.see("Nokia, north office")
 	b.see("ReceiverApp/2.1")
 	b.see("minutes are drawn as they pass")
-	b.see("4 now: as many as before") // once it has looked twice
+	b.see("From 4 to 4 within") // once it has looked twice
 	b.accessible()
 	b.picture("channel")
 

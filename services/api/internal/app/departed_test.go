@@ -12,6 +12,10 @@ func TestDepartedClient(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	r := startReplica(t, s.URL(), "QST_LONG_POLL_MAX=1h", "QST_MAX_DELIVERIES=1")
+	// Meanwhile another one waits for half a minute: by then, no client that has gone has a poll.
+	control := rawPoll(t, r, "/v2/channels/control", "wait=30")
+	defer func() { _ = control.Close() }()
+	waitForPoll(t, s, "control", "mailbox", "")
 	for _, more := range []string{"", "\n", "\r\n", "GET /v2/channels/c HTTP/1.1\r\nHost: x\r\n\r\n"} {
 		conn := rawPoll(t, r, "/v2/channels/c")
 		waitForPoll(t, s, "c", "mailbox", "")
@@ -22,6 +26,9 @@ func TestDepartedClient(t *testing.T) {
 		eventually(t, "the poll has ended", func() error {
 			return noWaiter(t, s, "c")
 		})
+	}
+	if noWaiter(t, s, "control") == nil {
+		t.Error("the other poll was over before")
 	}
 }
 

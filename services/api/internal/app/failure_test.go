@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -187,7 +189,12 @@ func TestLostScripts(t *testing.T) {
 func TestRedisOutOfMemory(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	r := startReplica(t, s.URL(), "QST_QUEUE_MAX_BYTES=1GiB")
+	file := filepath.Join(t.TempDir(), "bootstrap.yaml")
+	if err := os.WriteFile(file, []byte("channels: [{name: b, credentials: [{id: k, endpoint: gateway, secret: at-least-16-characters}]}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bootstrap := "QST_BOOTSTRAP_FILE=" + file
+	r := startReplica(t, s.URL(), "QST_QUEUE_MAX_BYTES=1GiB", bootstrap, "QST_ADMIN_TOKEN="+adminToken)
 	c := s.Client()
 	push(t, r, "/v2/channels/c", `{"id":"0","body":"x"}`)
 	if err := c.ConfigSet(t.Context(), "maxmemory", "12mb").Err(); err != nil {
@@ -215,7 +222,15 @@ func TestRedisOutOfMemory(t *testing.T) {
 	if status := r.readyz(); status != http.StatusOK { // or nobody could confirm, and make room
 		t.Fatalf("readyz: %d", status)
 	}
-	startReplica(t, s.URL())
+	mustAdmin(t, r, http.StatusOK, "GET", "/queues/top", "")
+	// Not one byte more is taken while another replica starts.
+	if err := c.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	startReplica(t, s.URL(), bootstrap)
+	if err := c.ConfigSet(t.Context(), "maxmemory", "12mb").Err(); err != nil {
+		t.Fatal(err)
+	}
 	for i, id := range drain(t, r, "/v2/channels/c") {
 		if id != strconv.Itoa(i) {
 			t.Fatalf("message %d is %s", i, id)

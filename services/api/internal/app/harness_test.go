@@ -346,7 +346,7 @@ func within(t testing.TB, c <-chan answer) answer {
 }
 
 // rawPoll opens a connection of its own and sends a long poll over it.
-func rawPoll(t testing.TB, r *replica, path string) *net.TCPConn {
+func rawPoll(t testing.TB, r *replica, path string, params ...string) *net.TCPConn {
 	t.Helper()
 	addr, err := net.ResolveTCPAddr("tcp", strings.TrimPrefix(r.URL, "http://"))
 	if err != nil {
@@ -356,6 +356,7 @@ func rawPoll(t testing.TB, r *replica, path string) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(c, "GET %s?long-polling=true&format=json HTTP/1.1\r\nHost: x\r\n\r\n", path)
+	query := strings.Join(append(params, "long-polling=true", "format=json"), "&")
+	fmt.Fprintf(c, "GET %s?%s HTTP/1.1\r\nHost: x\r\n\r\n", path, query)
 	return c
 }

@@ -49,6 +49,9 @@ func (a *App) beginAnew(ctx context.Context) {
 			err = a.guard.Prepare(ctx, a.scripts()...)
 		}
 		if err == nil {
+			err = a.queues.LoadKey(ctx)
+		}
+		if err == nil {
 			err = a.data.Begin(ctx)
 		}
 		if err == nil {

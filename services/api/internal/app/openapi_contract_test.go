@@ -49,7 +49,7 @@ func newContract(t *testing.T, r *replica) *contract {
 		// would let it pass. But for what may have any name: labels and properties.
 		config.WithStrictMode(),
 		config.WithStrictIgnorePaths("$.body.labels", "$.body.channels[*].labels", "$.body[*].*", "$.body.messages[*].message.*"),
-		config.WithStrictIgnoredHeadersExtra("Accept", "Cache-Control", "Connection", "User-Agent"))
+		config.WithStrictIgnoredHeadersExtra("Accept", "Cache-Control", "Connection", "User-Agent", "X-Content-Type-Options"))
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

@@ -100,7 +100,7 @@ func TestLogSampling(t *testing.T) {
 	for sample, want := range map[int]int{1: 50, 10: 5, 1000: 0} {
 		t.Run(fmt.Sprint(sample), func(t *testing.T) {
 			t.Parallel()
-			r := startReplica(t, s.URL(), fmt.Sprint("QST_LOG_SAMPLE=", sample))
+			r := startReplica(t, s.URL(), fmt.Sprint("QST_LOG_SAMPLE=", sample), "QST_LOG_REFUSED=1000")
 			path := fmt.Sprintf("%s/v2/channels/c%d", r.URL, sample)
 			for range 50 {
 				do(t, "GET", path, "")

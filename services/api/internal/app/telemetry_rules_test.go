@@ -281,9 +281,10 @@ func TestDashboardsAndRulesNameWhatThereIs(t *testing.T) {
 	s := redistest.Start(t)
 	a, b := startReplica(t, s.URL(), "QST_METRICS_TOP_QUEUES=3"), startReplica(t, s.URL(), "QST_METRICS_TOP_QUEUES=3")
 	everything(t, s, a, b)
+	w := startBusyWorker(t, s)
 
 	emitted, used := map[string]bool{}, map[string]bool{}
-	for _, r := range []*replica{a, b} {
+	for _, r := range []*replica{a, b, w} {
 		for series := range scrape(t, r) {
 			emitted[metricName(series)] = true
 		}
@@ -309,7 +310,7 @@ func TestDashboardsAndRulesNameWhatThereIs(t *testing.T) {
 		}
 	}
 
-	p := startPrometheus(t, a, b)
+	p := startPrometheus(t, a, b, w)
 	eventually(t, "Prometheus has scraped both replicas twice", func() error {
 		if values := p.query(t, `count_over_time(qst_ready[1m]) > 1`); len(values) != 2 {
 			return fmt.Errorf("%v", values)
@@ -448,7 +449,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	s := redistest.Start(t)
 	a, b := startReplica(t, s.URL(), "QST_METRICS_TOP_QUEUES=3"), startReplica(t, s.URL(), "QST_METRICS_TOP_QUEUES=3")
 	everything(t, s, a, b)
-	table := metricsTable(t, a, b)
+	table := metricsTable(t, a, b, startBusyWorker(t, s))
 	const begin, end = "<!-- metrics: made from the service by a test -->\n", "<!-- end of metrics -->"
 	doc := string(readFile(t, operationsFile))
 	before, rest, ok := strings.Cut(doc, begin)

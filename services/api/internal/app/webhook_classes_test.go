@@ -173,6 +173,14 @@ func TestWebhookSecrets(t *testing.T) {
 	}
 	queueHolds(t, api, "c", 0)
 	mustAdmin(t, api, 400, "POST", "/channels/c/queues/inbound/webhook/rotate", `{"secret":"whsec_short"}`)
+	// A secret that is known to others does not sign any more.
+	for body, both := range map[string]bool{`{"keep":"0s"}`: false, `{}`: true} {
+		a = mustAdmin(t, api, 200, "POST", "/channels/c/queues/inbound/webhook/rotate", body)
+		if strings.Contains(a.Body, "previous_secret_until") != both {
+			t.Errorf("rotated with %s: %s", body, a.Body)
+		}
+	}
+	mustAdmin(t, api, 400, "POST", "/channels/c/queues/inbound/webhook/rotate", `{"keep":"-1s"}`)
 }
 
 // Replies in the answer go into the other direction's queue, all or none, before the batch counts

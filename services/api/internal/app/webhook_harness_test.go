@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
 
 // startWorker starts a worker of webhooks that may reach receivers of the test's, and waits until
@@ -125,19 +127,24 @@ func (r *receiver) await(n int) (got []hook) {
 
 // signedWith tells whether a request has a signature by a secret, as Standard Webhooks has it.
 func signedWith(h hook, secret string) bool {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil {
-		return false
-	}
-	mac := hmac.New(sha256.New, key)
-	_, _ = io.WriteString(mac, h.ID+"."+h.Header.Get("webhook-timestamp")+"."+h.Body)
-	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	want := signWith(secret, h.ID, h.Header.Get("webhook-timestamp"), h.Body)
 	for signature := range strings.FieldsSeq(h.Header.Get("webhook-signature")) {
 		if signature == want {
 			return true
 		}
 	}
 	return false
+}
+
+// signWith returns the signature of a request by a secret.
+func signWith(secret, id, timestamp, body string) string {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil {
+		return "" // by nothing
+	}
+	mac := hmac.New(sha256.New, key)
+	_, _ = io.WriteString(mac, id+"."+timestamp+"."+body)
+	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // webhookChannel makes a channel with a webhook on its inbound queue, and returns the header of
@@ -193,4 +200,16 @@ func deliverAs(t testing.TB, r *replica, channel, auth string, ids ...string) {
 	if a.Status != http.StatusOK {
 		t.Fatalf("push: %d %s", a.Status, a.Body)
 	}
+}
+
+// startBusyWorker starts a worker, and has it deliver a message.
+func startBusyWorker(t testing.TB, s *redistest.Server) *replica {
+	t.Helper()
+	api := startReplica(t, s.URL(), withAuth("QST_WEBHOOK_ALLOW_HTTP=true")...)
+	app := startReceiver(t)
+	gateway, _ := webhookChannel(t, api, "pushed", app.URL, "")
+	w := startWorker(t, s.URL())
+	deliverAs(t, api, "pushed", gateway, "1")
+	queueHolds(t, api, "pushed", 0)
+	return w
 }

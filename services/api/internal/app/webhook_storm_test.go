@@ -70,8 +70,8 @@ func (a *hostile) answer(w http.ResponseWriter, h hook) {
 		a.take(h, true)
 		done()
 		<-h.gone
-	case 4: // says less than it promises
-		a.take(h, false)
+	case 4: // takes it, and says less than it promises: nobody knows that this is the answer
+		a.take(h, true)
 		done()
 		w.Header().Set("Content-Length", "100")
 		w.WriteHeader(http.StatusOK)

@@ -48,6 +48,7 @@ type Webhooks struct {
 	client    *webhook.Client
 	worker    *webhook.Worker
 	api       *httpapi.API
+	data      *storage.Watch
 	telemetry *telemetry.Providers
 
 	internal http.Server
@@ -58,6 +59,9 @@ type Webhooks struct {
 func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, log *slog.Logger) (_ *Webhooks, err error) {
 	if err := CheckWebhooks(cfg); err != nil {
 		return nil, err
+	}
+	for _, warning := range cfg.Warnings() {
+		log.WarnContext(ctx, "configuration", "warning", warning)
 	}
 	w := &Webhooks{cfg: cfg, log: log}
 	defer func() {
@@ -76,17 +80,23 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 	if w.listener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
-	if w.clients, err = connect(cfg); err != nil {
+	certs, err := redisCertificates(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if w.clients, err = connect(cfg, certs); err != nil {
 		return nil, err
 	}
 	layout := storage.NewLayout(cfg.RedisPrefix, cfg.RedisPartitions, cfg.RedisCluster)
 	w.guard = storage.Guard{Client: w.clients.commands, Layout: layout, Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Logger: log}
+	w.data = storage.NewWatch(w.guard)
 	w.runner = storage.NewRunner(w.clients.commands, storage.RunnerOptions{
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Observe: metrics.ObserveRedis,
 	})
 	w.queues = queue.New(w.runner, w.clients.commands, w.clients.waiting, queue.Options{
 		Layout: layout, Cluster: cfg.RedisCluster, Records: true, Retention: cfg.Retention, MaxDigests: cfg.QueueMaxDigests,
 		PullMaxBytes: int64(cfg.PullMaxBytes),
+		DeadLetters:  deadLetters(cfg),
 		MaxPolls:     1 << 30, // each queue that the worker has is one
 		Timeout:      cfg.RedisTimeout, Metrics: metrics, Logger: log,
 	})
@@ -106,7 +116,7 @@ func NewWebhooks(ctx context.Context, cfg config.Config, build telemetry.Build, 
 	})
 	w.api = httpapi.New(httpapi.Options{
 		Guard: w.guard, Build: build, RequestTimeout: cfg.RequestTimeout, Tracer: w.telemetry.Tracer, Tracing: w.telemetry.Tracing,
-		Metrics: metrics, Scrape: w.telemetry.Scrape, LogSample: cfg.LogSample, Logger: log,
+		Metrics: metrics, Scrape: w.telemetry.Scrape, LogSample: cfg.LogSample, LogRefused: cfg.LogRefused, Logger: log,
 	})
 	if err := metrics.ObserveWebhooks(func() telemetry.WebhookFigures { return telemetry.WebhookFigures(w.worker.Figures()) }); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
@@ -129,6 +139,28 @@ func queueLimits(cfg config.Config) queue.Limits {
 // messageLimits are those of what is pushed.
 func messageLimits(cfg config.Config) qst.Limits {
 	return qst.Limits{MaxMessages: cfg.PushMaxMessages, MaxMessageBytes: int(cfg.MessageMaxBytes)}
+}
+
+// begin takes what the worker needs of the data that Redis holds.
+func (w *Webhooks) begin(ctx context.Context) error {
+	if err := w.queues.LoadKey(ctx); err != nil {
+		return err
+	}
+	return w.data.Begin(ctx)
+}
+
+// watch has the worker begin anew where Redis has lost its data, when replicas of the API have put what the
+// bootstrap file names there again, until ctx ends.
+func (w *Webhooks) watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		sleep(ctx, watchEvery)
+		if !w.data.Gone(ctx) || w.guard.Check(ctx) != nil {
+			continue
+		}
+		if err := w.begin(ctx); err != nil {
+			w.log.WarnContext(ctx, "Redis has other data than before, and the worker can't begin with them yet", "error", err)
+		}
+	}
 }
 
 func (w *Webhooks) close(ctx context.Context) {
@@ -171,9 +203,10 @@ func (w *Webhooks) Run(ctx context.Context) error {
 	defer func() { _ = w.internal.Close() }() // probes only
 	w.log.InfoContext(ctx, "listening", "internal", w.InternalAddr())
 	scripts := append(append(w.queues.Scripts(), w.channels.Scripts()...), w.states.Scripts()...)
-	if err := prepare(ctx, w.guard, w.cfg.RedisPoolSize, w.log, scripts, func(context.Context) error { return nil }); err != nil {
+	if err := prepare(ctx, w.guard, w.cfg.RedisPoolSize, w.log, scripts, w.begin); err != nil {
 		return err
 	}
+	running.Go(func() { w.watch(ctx) })
 
 	// The readers end after the worker: what it finishes needs them.
 	queuesCtx, stopQueues := context.WithCancel(context.WithoutCancel(ctx))

@@ -45,6 +45,9 @@ type Config struct {
 	ListenAddr string `split_words:"true" default:":8080" allowed:"host:port, the host may be left out; port 0 takes a free one" desc:"Where the protocol is served: pushes and pulls."`
 	AdminAddr  string `split_words:"true" default:":9090" allowed:"host:port, as above, another address" desc:"Where /healthz, /readyz, /metrics and the admin API are served. Keep it off the public side."`
 
+	ListenCertFile string `split_words:"true" allowed:"a path" desc:"Certificate (PEM, with the chain) of the public listener, which then speaks HTTPS and nothing else; for where no proxy does it. Read again when it changes."`
+	ListenKeyFile  string `split_words:"true" allowed:"a path" desc:"Its key (PEM)."`
+
 	RedisURL         Secret        `split_words:"true" mandatory:"true" allowed:"redis://…, rediss://… (TLS) or embedded" desc:"The Redis that keeps the queues, with user and password where it has them. addr=host:port in the query, repeated, names further nodes; master_name= asks Sentinel. embedded runs a Redis inside the process, in memory, for a first try."`
 	RedisCluster     bool          `split_words:"true" default:"false" desc:"Whether QST_REDIS_URL is a Redis Cluster."`
 	RedisPrefix      string        `split_words:"true" default:"qst" allowed:"1 to 32 of A-Z a-z 0-9 . _ -" desc:"What every key in Redis starts with: services with different prefixes share a Redis without seeing each other. Part of the data's layout: another prefix, another set of queues."`
@@ -53,11 +56,15 @@ type Config struct {
 	RedisTimeout     time.Duration `split_words:"true" default:"3s" min:"10ms" max:"1m" desc:"The longest that Redis may take for one step of a push or a pull before that is answered 503. In a burst a request may wait up to 10s for a free connection before."`
 	RedisMinReplicas int           `split_words:"true" default:"0" min:"0" max:"16" zero:"does not wait" desc:"Redis replicas that must have a push before it is answered 200 (WAIT)."`
 
+	RedisRootsFile string `split_words:"true" allowed:"a path" desc:"Certificates (PEM) of the authorities that a rediss:// Redis may have its own from, instead of the system's."`
+	RedisCertFile  string `split_words:"true" allowed:"a path" desc:"Certificate (PEM) that the service shows to a rediss:// Redis that asks for one (tls-auth-clients). Read again when it changes."`
+	RedisKeyFile   string `split_words:"true" allowed:"a path" desc:"Its key (PEM)."`
+
 	Auth           Auth          `split_words:"true" default:"channels" allowed:"channels or none" desc:"channels: HTTP Basic with a channel's credentials. none: everyone may do everything, and no channel has settings of its own; for trying out."`
 	AuthCache      time.Duration `split_words:"true" default:"5s" min:"100ms" max:"5m" desc:"How long a replica remembers a channel's credentials and settings: so long may a revoked credential still work."`
 	BootstrapFile  string        `split_words:"true" allowed:"a path" desc:"File (YAML or JSON) of channels and credentials that are to exist; what is missing is made at start. See docs/admin.md."`
 	TrustedProxies Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Proxies whose X-Forwarded-For is believed when it says where a client is. Without any, a client's address is the connection's."`
-	AdminToken     Secret        `split_words:"true" allowed:"letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
+	AdminToken     Secret        `split_words:"true" allowed:"16 or more letters, digits and - . _ ~ + /, with = at the end" desc:"Bearer token of the admin API. Without one the admin API is off."`
 
 	Console      bool  `split_words:"true" default:"true" desc:"Whether the internal listener has the operators' web page, /console/. Without QST_ADMIN_TOKEN it has none."`
 	ConsoleHosts Names `split_words:"true" allowed:"names like qst.example.org,console.example.org" desc:"Names under which browsers may reach the page and the admin API. Addresses, names without a dot and those that end in .localhost, .local, .internal, .home.arpa, .svc or .test may always."`
@@ -76,9 +83,18 @@ type Config struct {
 
 	QueueMaxDigests int64 `split_words:"true" default:"1000000" min:"1000" max:"100000000" desc:"Messages of a queue that are known for the same when they are sent again, at the most: beyond it the oldest are forgotten before QST_DEDUP_WINDOW is over. Each takes about 120 bytes in Redis."`
 
+	PushRate           int64 `split_words:"true" default:"10000" min:"1" max:"1000000000" zero:"any number" desc:"Messages that a channel may push in a second, on each replica. More: 503, with Retry-After."`
+	ChannelMaxRequests int   `split_words:"true" default:"64" min:"4" max:"100000" desc:"Requests of a channel that a replica works on at a time. One more waits for a second, then: 503."`
+	ChannelMaxInFlight Bytes `split_words:"true" default:"64MiB" min:"1MiB" max:"1024GiB" desc:"Memory that a channel's requests may take on a replica at a time, as the service reckons it: a push four times its decompressed size, an answer up to six times the size of its messages in JSON. More: 503."`
+	MaxInFlight        Bytes `split_words:"true" default:"384MiB" min:"1MiB" max:"1024GiB" desc:"The same for all channels together. Stay under half the memory that the replica has beside its held polls."`
+
 	Retention     time.Duration `split_words:"true" default:"336h" min:"100ms" max:"87600h" zero:"kept for ever" desc:"Age at which an unconfirmed message is dropped, counted and logged."`
 	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
 	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message becomes a dead letter. One that went out with others is tried alone first."`
+
+	DeadMaxMessages int64         `split_words:"true" default:"10000" min:"1" max:"1000000000" desc:"Dead letters of a queue, and no more than its messages may be. Beyond it the oldest are dropped, counted and logged."`
+	DeadMaxBytes    Bytes         `split_words:"true" default:"16MiB" min:"1" max:"1024GiB" desc:"Size of a queue's dead letters; the same holds."`
+	DeadRetention   time.Duration `split_words:"true" default:"336h" min:"1s" max:"87600h" zero:"kept for ever" desc:"Age at which a dead letter is dropped, counted from when it became one."`
 
 	WebhookAllowHTTP     bool          `split_words:"true" default:"false" desc:"Whether webhooks may go to http: URLs, too: then texts go over the network as they are."`
 	WebhookAllowNetworks Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Networks that webhooks may reach though they are not public: an application beside the service. All other private, loopback, link-local and metadata addresses are refused."`
@@ -90,7 +106,8 @@ type Config struct {
 	LogLevel  slog.Level `split_words:"true" default:"info" allowed:"debug, info, warn or error" desc:"What is logged."`
 	LogFormat LogFormat  `split_words:"true" default:"json" allowed:"json or text" desc:"How it is written."`
 
-	LogSample        int `split_words:"true" default:"100" min:"1" max:"1000000" desc:"One in so many requests that went well is logged; what went wrong always is."`
+	LogSample        int `split_words:"true" default:"100" min:"1" max:"1000000" desc:"One in so many requests that went well is logged; what went wrong always is, as far as QST_LOG_REFUSED goes."`
+	LogRefused       int `split_words:"true" default:"20" min:"1" max:"1000000" desc:"Log lines a second of what was refused, for each channel, and for all those that are not let in together. The next line says how many were left out."`
 	MetricsTopQueues int `split_words:"true" default:"0" min:"0" max:"100" zero:"none" desc:"How many of the deepest, and of the oldest, queues are named in the metrics with their channels."`
 
 	RequestTimeout time.Duration `split_words:"true" default:"30s" min:"100ms" max:"1h" desc:"The longest to receive a request's body, and the longest to write an answer. The wait of a long poll is not in it."`
@@ -213,6 +230,17 @@ func Load() (Config, error) {
 		raw      = map[string]string{}
 	)
 	for i, v := range Variables() {
+		if v.Secret {
+			text, err := secretFile(v)
+			if err != nil {
+				problems = append(problems, err)
+			}
+			if text != "" {
+				raw[v.Name] = text
+				values.Field(i).SetString(text)
+				continue
+			}
+		}
 		value, set := os.LookupEnv(v.Name)
 		if !set || value == "" && v.Secret {
 			continue

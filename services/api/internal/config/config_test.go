@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -40,9 +41,11 @@ func TestDefaults(t *testing.T) {
 		LongPollMax: 50 * time.Second, MaxPolls: 20000, RebalancePercent: 5,
 		PullMaxBytes: 1 << 20, PushMaxBytes: 1 << 20, PushMaxMessages: 1000, MessageMaxBytes: 64 << 10,
 		QueueMaxMessages: 100000, QueueMaxBytes: 64 << 20, QueueMaxDigests: 1_000_000,
+		PushRate: 10_000, ChannelMaxRequests: 64, ChannelMaxInFlight: 64 << 20, MaxInFlight: 384 << 20,
 		Retention: 336 * time.Hour, DedupWindow: 10 * time.Minute,
+		DeadMaxMessages: 10_000, DeadMaxBytes: 16 << 20, DeadRetention: 336 * time.Hour,
 		WebhookInFlight: 256, WebhookPerHost: 8, WebhookRetryMax: 10 * time.Minute, WebhookRetryAfterMax: time.Hour,
-		LogLevel: slog.LevelInfo, LogFormat: LogJSON, LogSample: 100,
+		LogLevel: slog.LevelInfo, LogFormat: LogJSON, LogSample: 100, LogRefused: 20,
 		AuthCache:      5 * time.Second,
 		Console:        true,
 		RequestTimeout: 30 * time.Second, DrainTimeout: 20 * time.Second,
@@ -70,7 +73,8 @@ func TestDefaults(t *testing.T) {
 func TestLoadEveryVariable(t *testing.T) {
 	env := map[string]string{
 		"QST_LISTEN_ADDR": "127.0.0.1:0", "QST_ADMIN_ADDR": "[::1]:0",
-		"QST_REDIS_URL":     "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		"QST_REDIS_URL":        "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		"QST_LISTEN_CERT_FILE": "/a", "QST_LISTEN_KEY_FILE": "/b", "QST_REDIS_ROOTS_FILE": "/c", "QST_REDIS_CERT_FILE": "/d", "QST_REDIS_KEY_FILE": "/e",
 		"QST_REDIS_CLUSTER": "true", "QST_REDIS_PREFIX": "team-1.qst_", "QST_REDIS_PARTITIONS": "1",
 		"QST_REDIS_POOL_SIZE": "4", "QST_REDIS_TIMEOUT": "250ms", "QST_REDIS_MIN_REPLICAS": "1",
 		"QST_AUTH": "none", "QST_AUTH_CACHE": "1s", "QST_BOOTSTRAP_FILE": "/etc/qst.yaml", "QST_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
@@ -79,15 +83,18 @@ func TestLoadEveryVariable(t *testing.T) {
 		"QST_LONG_POLL_MAX": "500ms", "QST_MAX_POLLS": "1", "QST_REBALANCE_PERCENT": "7",
 		"QST_PULL_MAX_BYTES": "1", "QST_PUSH_MAX_BYTES": "2KB", "QST_PUSH_MAX_MESSAGES": "7", "QST_MESSAGE_MAX_BYTES": "4 MiB",
 		"QST_QUEUE_MAX_MESSAGES": "3", "QST_QUEUE_MAX_BYTES": "1GiB", "QST_QUEUE_MAX_DIGESTS": "5000",
+		"QST_PUSH_RATE": "8", "QST_CHANNEL_MAX_REQUESTS": "9", "QST_CHANNEL_MAX_IN_FLIGHT": "2MiB", "QST_MAX_IN_FLIGHT": "3MiB",
 		"QST_RETENTION": "1h30m", "QST_DEDUP_WINDOW": "1s", "QST_MAX_DELIVERIES": "5",
+		"QST_DEAD_MAX_MESSAGES": "6", "QST_DEAD_MAX_BYTES": "7MiB", "QST_DEAD_RETENTION": "8h",
 		"QST_WEBHOOK_ALLOW_HTTP": "true", "QST_WEBHOOK_ALLOW_NETWORKS": "10.1.0.0/16", "QST_WEBHOOK_IN_FLIGHT": "9", "QST_WEBHOOK_PER_HOST": "3",
 		"QST_WEBHOOK_RETRY_MAX": "1m", "QST_WEBHOOK_RETRY_AFTER_MAX": "2h",
-		"QST_LOG_LEVEL": "warn", "QST_LOG_FORMAT": "text", "QST_LOG_SAMPLE": "1", "QST_METRICS_TOP_QUEUES": "5",
+		"QST_LOG_LEVEL": "warn", "QST_LOG_FORMAT": "text", "QST_LOG_SAMPLE": "1", "QST_LOG_REFUSED": "2", "QST_METRICS_TOP_QUEUES": "5",
 		"QST_REQUEST_TIMEOUT": "5s", "QST_DRAIN_DELAY": "2s", "QST_DRAIN_TIMEOUT": "1s",
 	}
 	want := Config{
 		ListenAddr: "127.0.0.1:0", AdminAddr: "[::1]:0",
-		RedisURL:     "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		RedisURL:       "rediss://me:p%40ss@redis:6380/2?addr=other:6380",
+		ListenCertFile: "/a", ListenKeyFile: "/b", RedisRootsFile: "/c", RedisCertFile: "/d", RedisKeyFile: "/e",
 		RedisCluster: true, RedisPrefix: "team-1.qst_", RedisPartitions: 1,
 		RedisPoolSize: 4, RedisTimeout: 250 * time.Millisecond, RedisMinReplicas: 1,
 		Auth: AuthNone, AuthCache: time.Second, BootstrapFile: "/etc/qst.yaml",
@@ -97,10 +104,12 @@ func TestLoadEveryVariable(t *testing.T) {
 		LongPollMax: 500 * time.Millisecond, MaxPolls: 1, RebalancePercent: 7,
 		PullMaxBytes: 1, PushMaxBytes: 2000, PushMaxMessages: 7, MessageMaxBytes: 4 << 20,
 		QueueMaxMessages: 3, QueueMaxBytes: 1 << 30, QueueMaxDigests: 5000,
+		PushRate: 8, ChannelMaxRequests: 9, ChannelMaxInFlight: 2 << 20, MaxInFlight: 3 << 20,
 		Retention: 90 * time.Minute, DedupWindow: time.Second, MaxDeliveries: 5,
+		DeadMaxMessages: 6, DeadMaxBytes: 7 << 20, DeadRetention: 8 * time.Hour,
 		WebhookAllowHTTP: true, WebhookAllowNetworks: Networks{netip.MustParsePrefix("10.1.0.0/16")}, WebhookInFlight: 9, WebhookPerHost: 3,
 		WebhookRetryMax: time.Minute, WebhookRetryAfterMax: 2 * time.Hour,
-		LogLevel: slog.LevelWarn, LogFormat: LogText, LogSample: 1, MetricsTopQueues: 5,
+		LogLevel: slog.LevelWarn, LogFormat: LogText, LogSample: 1, LogRefused: 2, MetricsTopQueues: 5,
 		RequestTimeout: 5 * time.Second, DrainDelay: 2 * time.Second, DrainTimeout: time.Second,
 	}
 	setenv(t, env)
@@ -172,7 +181,10 @@ func TestLoadValues(t *testing.T) {
 		{"QST_AUTH", "basic", `QST_AUTH="basic": must be channels or none`},
 		{"QST_AUTH", "", `QST_AUTH="": must be channels or none`},
 		{"QST_ADMIN_TOKEN", "", ""},
-		{"QST_ADMIN_TOKEN", "hunter2\n", "QST_ADMIN_TOKEN (its value is not shown): must be letters"},
+		{"QST_ADMIN_TOKEN", "sixteen-letters+", ""},
+		{"QST_ADMIN_TOKEN", "fifteen-letters", "QST_ADMIN_TOKEN (its value is not shown): must be 16 or more letters"},
+		{"QST_ADMIN_TOKEN", "hunter2-hunter2-hunter2\n", "QST_ADMIN_TOKEN (its value is not shown): must be 16 or more letters"},
+		{"QST_CHANNEL_MAX_IN_FLIGHT", "1GiB", `QST_CHANNEL_MAX_IN_FLIGHT="1GiB": must not be above QST_MAX_IN_FLIGHT="384MiB"`},
 
 		{"QST_LONG_POLL_MAX", "1s", ""},
 		{"QST_LONG_POLL_MAX", "0", "must be 10ms to 1h"},
@@ -335,7 +347,6 @@ func TestWarnings(t *testing.T) {
 		want   []string // what the warnings start with
 	}{
 		{"first try", func(c *Config) { c.RedisURL, c.Auth = "embedded", AuthNone }, []string{"QST_REDIS_URL=embedded", "QST_AUTH=none"}},
-		{"short token", func(c *Config) { c.AdminToken = "hunter2" }, []string{"QST_ADMIN_TOKEN is shorter"}},
 		{"token without use", func(c *Config) { c.AdminToken, c.Auth = "correct-horse-battery", AuthNone }, []string{"QST_AUTH=none: ", "QST_AUTH=none with QST_ADMIN_TOKEN"}},
 		{"channels without use", func(c *Config) { c.BootstrapFile, c.Auth = "/etc/qst.yaml", AuthNone }, []string{"QST_AUTH=none: ", "QST_AUTH=none with QST_ADMIN_TOKEN or QST_BOOTSTRAP_FILE"}},
 		{"long poll longer than proxies", func(c *Config) { c.LongPollMax = time.Minute }, []string{"QST_LONG_POLL_MAX=1m0s"}},
@@ -448,8 +459,8 @@ func TestUsage(t *testing.T) {
 	Usage(&out)
 	for _, want := range []string{
 		"  QST_LISTEN_ADDR (default :8080)\n      Where the protocol is served",
-		"  QST_REDIS_URL (required)\n",
-		"  QST_ADMIN_TOKEN (no default)\n",
+		"  QST_REDIS_URL, or QST_REDIS_URL_FILE for a file with it (required)\n",
+		"  QST_ADMIN_TOKEN, or QST_ADMIN_TOKEN_FILE for a file with it (no default)\n",
 		"      Allowed: channels or none\n",
 		"      Allowed: 1s to 720h; 0: off\n",
 	} {
@@ -461,5 +472,44 @@ func TestUsage(t *testing.T) {
 		if v.Desc == "" || v.Allowed == "" || strings.Contains(v.Allowed, " to ,") {
 			t.Errorf("%s is not described: %+v", v.Name, v)
 		}
+	}
+}
+
+// A secret may stand in a file: then it is as if it stood in the variable, and no error shows it.
+//
+//nolint:paralleltest // sets the environment
+func TestSecretsInFiles(t *testing.T) {
+	file := func(text string) string {
+		name := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	setenv(t, map[string]string{
+		"QST_REDIS_URL_FILE": file("redis://:hunter2@redis\n"), "QST_ADMIN_TOKEN_FILE": file("correct-horse-battery"),
+	})
+	c, err := Load()
+	if err != nil || c.RedisURL.Reveal() != "redis://:hunter2@redis" || c.AdminToken.Reveal() != "correct-horse-battery" {
+		t.Errorf("%q %q %v", c.RedisURL.Reveal(), c.AdminToken.Reveal(), err)
+	}
+	for name, env := range map[string][2]string{
+		"both":    {"QST_ADMIN_TOKEN_FILE", file("correct-horse-battery")},
+		"missing": {"QST_ADMIN_TOKEN_FILE", "/nowhere/secret"},
+		"empty":   {"QST_ADMIN_TOKEN_FILE", file("\n")},
+		"large":   {"QST_ADMIN_TOKEN_FILE", file(strings.Repeat("hunter2", 20_000))},
+		"wrong":   {"QST_ADMIN_TOKEN_FILE", file("hunter2")},
+		"none":    {"QST_AUTH_FILE", "/x"},
+	} {
+		setenv(t, map[string]string{"QST_REDIS_URL": "redis://redis", env[0]: env[1]})
+		t.Setenv("QST_REDIS_URL_FILE", "")
+		if name == "both" {
+			t.Setenv("QST_ADMIN_TOKEN", "correct-horse-battery")
+		}
+		if _, err := Load(); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), env[0]) && name != "wrong" {
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Setenv("QST_ADMIN_TOKEN", "")
+		t.Setenv(env[0], "")
 	}
 }

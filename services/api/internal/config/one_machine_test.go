@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 )
 
@@ -33,6 +35,59 @@ func TestOneMachineEnvironment(t *testing.T) {
 	}
 	if _, err := config.Load(); err != nil {
 		t.Error(err)
+	}
+}
+
+// So is that of compose.yaml; the proxy's network is trusted, and Redis persists.
+//
+//nolint:paralleltest // sets the environment
+func TestComposeFile(t *testing.T) {
+	var file struct {
+		Services map[string]struct {
+			Image           string
+			Command         []string
+			Environment     map[string]string
+			Ports, Volumes  []string
+			StopGracePeriod string `yaml:"stop_grace_period"`
+		}
+		Networks map[string]struct {
+			IPAM struct{ Config []struct{ Subnet string } }
+		}
+	}
+	text := projectFile(t, "deploy/one-machine/compose.yaml")
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatal(err)
+	}
+	given := regexp.MustCompile(`\$\{[A-Z_]+(:[^}]*)?\}`)
+	qst, redis := file.Services["qst"], file.Services["redis"]
+	for name, value := range qst.Environment {
+		t.Setenv(name, given.ReplaceAllString(value, strings.Repeat("x", 32)))
+	}
+	c, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Auth != config.AuthChannels || c.AdminToken == "" || c.Embedded() {
+		t.Errorf("it lets everybody in, or keeps nothing: %+v", qst.Environment)
+	}
+	if got := file.Networks["inside"].IPAM.Config[0].Subnet; c.TrustedProxies.String() != got {
+		t.Errorf("trusts %s, and the network is %s", c.TrustedProxies, got)
+	}
+	if want := fmt.Sprintf("%ds", int((c.DrainDelay+c.DrainTimeout).Seconds())+10); qst.StopGracePeriod != want {
+		t.Errorf("stop_grace_period %s, want %s", qst.StopGracePeriod, want)
+	}
+	for _, p := range qst.Ports {
+		if !strings.HasPrefix(p, "127.0.0.1:") {
+			t.Errorf("the inside is reached from outside: %s", p)
+		}
+	}
+	for _, want := range []string{"--appendonly yes", "--maxmemory-policy noeviction", "--requirepass"} {
+		if !strings.Contains(strings.Join(redis.Command, " "), want) {
+			t.Errorf("Redis has no %s", want)
+		}
+	}
+	if len(redis.Volumes) == 0 || !strings.Contains(projectFile(t, ".ci/servers.Dockerfile"), redis.Image) {
+		t.Errorf("Redis keeps nothing, or is none that is tested with: %+v", redis)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 )
 
 // Secret is a string that does not show: however it is printed, logged or
@@ -43,3 +45,38 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText hides the secret from encoding/json and its like.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// fileSuffix behind a secret's name makes the variable that names a file which holds the secret.
+const fileSuffix = "_FILE"
+
+// secretMax is more than any secret has.
+const secretMax = 64 << 10
+
+// secretFile returns the secret that a file holds, without the line end behind it; "": no file is
+// named. Its errors show nothing of what stands in the file.
+func secretFile(v Variable) (string, error) {
+	file := os.Getenv(v.Name + fileSuffix)
+	if file == "" {
+		return "", nil
+	}
+	if os.Getenv(v.Name) != "" {
+		return "", fmt.Errorf("%s and %s%s: one of them, not both", v.Name, v.Name, fileSuffix)
+	}
+	f, err := os.Open(file) //nolint:gosec // the operator names it
+	if err != nil {
+		return "", fmt.Errorf("%s%s: %w", v.Name, fileSuffix, err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(f, secretMax+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s%s: %w", v.Name, fileSuffix, err)
+	case len(text) > secretMax:
+		return "", fmt.Errorf("%s%s=%q: larger than any secret", v.Name, fileSuffix, file)
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("%s%s=%q: the file is empty", v.Name, fileSuffix, file)
+	}
+	return secret, nil
+}

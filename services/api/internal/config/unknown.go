@@ -14,6 +14,9 @@ func unknown(environ []string) []error {
 	var names []string
 	for _, v := range Variables() {
 		names = append(names, v.Name)
+		if v.Secret {
+			names = append(names, v.Name+fileSuffix)
+		}
 	}
 	slices.Sort(environ)
 	var problems []error

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
@@ -52,7 +53,7 @@ func (c Config) checkOne(v Variable, field reflect.StructField, value reflect.Va
 	case "RedisPrefix":
 		ok = redisPrefix.MatchString(value.String())
 	case "AdminToken":
-		ok = value.IsZero() || bearerToken.MatchString(value.String())
+		ok = value.IsZero() || len(value.String()) >= minToken && bearerToken.MatchString(value.String())
 	case "Auth":
 		ok = c.Auth == AuthChannels || c.Auth == AuthNone
 	case "LogFormat":
@@ -68,6 +69,9 @@ var (
 	redisPrefix = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
 	bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`) // RFC 6750
 )
+
+// minToken is how short the admin API's token may be: no shorter than a channel's secret.
+const minToken = 16
 
 // inBounds holds a number against the tags min, max and zero. What has none of
 // these is in bounds.
@@ -128,6 +132,19 @@ func (c Config) checkTogether() []error {
 	if c.Embedded() && c.RedisMinReplicas > 0 {
 		problems = append(problems, fmt.Errorf(`QST_REDIS_MIN_REPLICAS="%d": must be 0 with QST_REDIS_URL=embedded, which has no replicas`, c.RedisMinReplicas))
 	}
+	if c.MaxInFlight < c.ChannelMaxInFlight {
+		problems = append(problems, fmt.Errorf("QST_CHANNEL_MAX_IN_FLIGHT=%q: must not be above QST_MAX_IN_FLIGHT=%q", c.ChannelMaxInFlight, c.MaxInFlight))
+	}
+	for _, pair := range [][2]string{
+		{c.ListenCertFile, c.ListenKeyFile}, {c.RedisCertFile, c.RedisKeyFile},
+	} {
+		if (pair[0] == "") != (pair[1] == "") {
+			problems = append(problems, fmt.Errorf("%q%q: a certificate and its key belong together (QST_LISTEN_CERT_FILE and QST_LISTEN_KEY_FILE, QST_REDIS_CERT_FILE and QST_REDIS_KEY_FILE)", pair[0], pair[1]))
+		}
+	}
+	if (c.RedisRootsFile != "" || c.RedisCertFile != "") && !strings.HasPrefix(c.RedisURL.Reveal(), "rediss://") {
+		problems = append(problems, errors.New("QST_REDIS_ROOTS_FILE, QST_REDIS_CERT_FILE: only with rediss:// in QST_REDIS_URL"))
+	}
 	return problems
 }
 
@@ -161,10 +178,6 @@ func (c Config) Warnings() []string {
 		{
 			c.Auth == AuthNone,
 			"QST_AUTH=none: whoever reaches this service can read and write every channel",
-		},
-		{
-			c.AdminToken != "" && len(c.AdminToken) < 16,
-			"QST_ADMIN_TOKEN is shorter than 16 characters: it can be guessed",
 		},
 		{
 			c.Auth == AuthNone && (c.AdminToken != "" || c.BootstrapFile != ""),

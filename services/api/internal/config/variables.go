@@ -101,7 +101,11 @@ func Usage(w io.Writer) {
 		case v.Default == "":
 			state = "no default"
 		}
-		fmt.Fprintf(&text, "  %s (%s)\n%s\n      Allowed: %s\n", v.Name, state, wrap(v.Desc), v.Allowed)
+		name := v.Name
+		if v.Secret {
+			name += ", or " + v.Name + fileSuffix + " for a file with it"
+		}
+		fmt.Fprintf(&text, "  %s (%s)\n%s\n      Allowed: %s\n", name, state, wrap(v.Desc), v.Allowed)
 	}
 	_, _ = io.WriteString(w, text.String())
 }

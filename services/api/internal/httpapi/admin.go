@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -65,13 +64,23 @@ func (g guarded) DELETE(path string, h echo.HandlerFunc) { g.group.DELETE(path, 
 // bearer lets those in who have QST_ADMIN_TOKEN.
 func (a *API) bearer(next echo.HandlerFunc) echo.HandlerFunc {
 	want := sha256.Sum256([]byte(a.opts.AdminToken)) // of one length, whatever is sent
+	brake := access.NewBrake(guessReporter(guessOfAdmin, a.opts.Metrics, a.log, a.opts.LogRefused))
 	return func(c echo.Context) error {
 		if refusal := a.opts.ConsoleHosts.Foreign(c.Request()); refusal != "" {
 			return problem{status: http.StatusForbidden, detail: refusal}
 		}
 		scheme, token, _ := strings.Cut(c.Request().Header.Get("Authorization"), " ")
-		got := sha256.Sum256([]byte(token))
-		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		err := access.ErrUnknown
+		if strings.EqualFold(scheme, "Bearer") {
+			err = brake.Try(c.Request().Context(), access.Guess{Secret: token, Address: c.RealIP()}, func() (bool, error) {
+				got := sha256.Sum256([]byte(token))
+				return subtle.ConstantTimeCompare(got[:], want[:]) == 1, nil
+			})
+		}
+		if err != nil && !errors.Is(err, access.ErrUnknown) {
+			return err
+		}
+		if err != nil {
 			c.Response().Header().Set("WWW-Authenticate", `Bearer realm="qst-admin"`)
 			return problem{status: http.StatusUnauthorized, detail: "the admin API needs its bearer token (QST_ADMIN_TOKEN)"}
 		}
@@ -89,9 +98,6 @@ const adminMaxBytes = 64 << 10
 // read decodes a request's JSON into v, on top of what v holds. What v doesn't
 // have is a problem: a typo must not pass for a setting.
 func (a *API) read(c echo.Context, v any) error {
-	rc := http.NewResponseController(c.Response())
-	_ = rc.SetReadDeadline(time.Now().Add(a.opts.RequestTimeout)) // only a test's recorder can't
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, adminMaxBytes))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)

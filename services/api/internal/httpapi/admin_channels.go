@@ -20,6 +20,12 @@ type channelView struct {
 	Parties map[access.Endpoint]partyView `json:"parties"`
 }
 
+// inFlightView is what a channel has under way on this replica.
+type inFlightView struct {
+	Requests int   `json:"requests"`
+	Bytes    int64 `json:"bytes"`
+}
+
 // partyView is the life signs of a party: what its endpoint last did.
 type partyView struct {
 	Connected bool       `json:"connected"` // a poll waits, or it came within connectedFor
@@ -134,7 +140,13 @@ func (a *API) getChannel(c echo.Context) error {
 		return err
 	}
 	c.Response().Header()["ETag"] = []string{revisionTag(r.Channel.Revision)}
-	return a.answer(c, http.StatusOK, viewChannel(r.Channel, stats, time.Now()))
+	return a.answer(c, http.StatusOK, struct {
+		channelView
+		InFlight inFlightView `json:"in_flight"`
+	}{
+		viewChannel(r.Channel, stats, time.Now()),
+		inFlightView{Requests: a.places.requests.In(name), Bytes: a.places.bytes.UsedBy(name)},
+	})
 }
 
 // channelPatch is the body of PATCH /admin/v1/channels/{channel}: what is there

@@ -127,7 +127,7 @@ func (a *API) overview(c echo.Context) error {
 		Active: []activeView{}, Replicas: []replicaView{}, Redis: []redisView{}, Auth: "channels",
 		Defaults: access.Settings{
 			QueueMaxMessages: &l.MaxMessages, QueueMaxBytes: &l.MaxBytes, Retention: &retention, DedupWindow: &window,
-			MaxDeliveries: &l.MaxDeliveries, ReportStates: &states,
+			MaxDeliveries: &l.MaxDeliveries, ReportStates: &states, PushRate: &a.opts.PushRate,
 		},
 	}
 	h := a.readiness(ctx)

@@ -22,6 +22,8 @@ type queueView struct {
 	Delivered  int64      `json:"delivered"`           // of the messages: not confirmed yet
 	Deliveries int64      `json:"deliveries"`          // of the first one
 	Dead       int64      `json:"dead"`                // dead letters
+	DeadBytes  int64      `json:"dead_bytes"`          // that these take
+	Digests    int64      `json:"digests"`             // of messages that are known for the same
 	Oldest     *time.Time `json:"oldest,omitempty"`    // when the first one was stored
 	OldestAge  float64    `json:"oldest_age_seconds"`  // 0: there is none
 	Polling    bool       `json:"polling"`             // a poll waits now
@@ -32,7 +34,7 @@ type queueView struct {
 
 func viewQueue(kind queue.Kind, s queue.Stats, now time.Time) queueView {
 	v := queueView{
-		Queue: kind, Messages: s.Messages, Bytes: s.Bytes, Delivered: s.Delivered, Deliveries: s.Deliveries, Dead: s.Dead,
+		Queue: kind, Messages: s.Messages, Bytes: s.Bytes, Delivered: s.Delivered, Deliveries: s.Deliveries, Dead: s.Dead, DeadBytes: s.DeadBytes, Digests: s.Digests,
 		Oldest: someTime(s.Oldest), Polling: s.Waiting,
 		Pushed: someTime(s.Pushed), Pulled: someTime(s.Pulled), Confirmed: someTime(s.Confirmed),
 	}

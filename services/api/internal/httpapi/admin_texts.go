@@ -34,6 +34,7 @@ func (a *API) viewEntries(c echo.Context, n queue.Name, list string, entries []q
 		if text {
 			continue
 		}
+		views[i].Answer = "" // it may quote the text
 		var m withoutText
 		if err := json.Unmarshal(e.Payload, &m); err != nil {
 			return nil, fmt.Errorf("message %s of %s: %w", e.ID, n, err)

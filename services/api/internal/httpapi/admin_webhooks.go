@@ -29,7 +29,7 @@ func (g guarded) PUT(path string, h echo.HandlerFunc) { g.group.PUT(path, h, g.g
 // webhookStatus is how a webhook does.
 type webhookStatus struct {
 	State    string     `json:"state"`           // see webhookState
-	Worker   string     `json:"worker"`          // that has the queue; "": none
+	Worker   string     `json:"worker"`          // that lives and has the queue; "": none
 	Last     *time.Time `json:"last,omitempty"`  // when something was sent last
 	Taken    *time.Time `json:"taken,omitempty"` // when something was taken last
 	Status   int        `json:"last_status"`     // of the last answer; 0: there was none
@@ -78,7 +78,7 @@ func (a *API) listWebhooks(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	states, err := a.opts.Webhooks.States(ctx, names...)
+	states, err := a.opts.Webhooks.Shown(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (a *API) viewWebhook(c echo.Context, n queue.Name) (webhookView, error) {
 	if !ok {
 		return webhookView{}, problem{status: http.StatusNotFound, detail: "the queue has no webhook"}
 	}
-	states, err := a.opts.Webhooks.States(ctx, n)
+	states, err := a.opts.Webhooks.Shown(ctx, n)
 	if err != nil {
 		return webhookView{}, err
 	}
@@ -181,13 +181,13 @@ func (a *API) rotateWebhook(c echo.Context) error {
 		return err
 	}
 	var body struct {
-		Secret string          `json:"secret"`
-		Keep   access.Duration `json:"keep"`
+		Secret string           `json:"secret"`
+		Keep   *access.Duration `json:"keep"`
 	}
 	if err := a.read(c, &body); err != nil {
 		return err
 	}
-	w, secret, err := a.opts.Channels.RotateWebhook(c.Request().Context(), n.Channel, n.Kind, body.Secret, time.Duration(body.Keep))
+	w, secret, err := a.opts.Channels.RotateWebhook(c.Request().Context(), n.Channel, n.Kind, body.Secret, (*time.Duration)(body.Keep))
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
@@ -41,6 +40,8 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Limits         qst.Limits    // of what is pushed
 	PushMaxBytes   int64         // of a pushed body, after decompression
+	PushRate       int64         // messages a second of a channel that has no rate of its own; 0: any
+	Bounds         Bounds        // of what requests take of the replica
 	LongPollMax    time.Duration // the longest that a poll is held
 	RequestTimeout time.Duration // to receive a body; to send an answer
 	Build          telemetry.Build
@@ -49,17 +50,21 @@ type Options struct {
 	Metrics        *telemetry.Metrics
 	Scrape         http.Handler // answers /metrics
 	LogSample      int          // one in so many requests that went well is logged
+	LogRefused     int          // lines a second of what was refused
 	Logger         *slog.Logger
 }
 
 // API answers HTTP requests. It starts out as starting: requests for channels
 // are answered 503 until Serve.
 type API struct {
-	opts  Options
-	log   *slog.Logger
-	phase atomic.Int32
-	held  held
-	seen  atomic.Uint64 // requests that went well
+	opts   Options
+	log    *slog.Logger
+	places *places
+	rates  *rates
+	lines  *lines
+	phase  atomic.Int32
+	held   held
+	seen   atomic.Uint64 // requests that went well
 }
 
 // The phases of a replica's life, in order.
@@ -77,7 +82,12 @@ func New(opts Options) *API {
 			opts.Metrics.Refused.Add(context.Background(), 0, refusal(method, reason))
 		}
 	}
-	return &API{opts: opts, log: opts.Logger}
+	for _, of := range []string{guessOfChannel, guessOfAdmin} {
+		for _, attributes := range guesses(of) {
+			opts.Metrics.Guesses.Add(context.Background(), 0, attributes)
+		}
+	}
+	return &API{opts: opts, log: opts.Logger, places: newPlaces(opts.Bounds), rates: newRates(opts.Limits.MaxMessages), lines: newLines(opts.LogRefused)}
 }
 
 // Serve lets requests for channels in.
@@ -93,7 +103,7 @@ func (a *API) Drain() { a.phase.Store(draining) }
 
 // Public returns the handler of the public listener: the protocol.
 func (a *API) Public() http.Handler {
-	e := a.echo()
+	e := a.echo(a.opts.TrustedProxies)
 	e.GET("/", a.frontPage("public"))
 	e.Any("/v2/channels/*", a.channel)
 	e.Any("/v1/*", a.version1)
@@ -103,7 +113,7 @@ func (a *API) Public() http.Handler {
 
 // Internal returns the handler of the listener that no ingress reaches.
 func (a *API) Internal() http.Handler {
-	e := a.echo()
+	e := a.echo(nil)
 	e.GET("/", a.frontPage("internal"))
 	e.GET("/healthz", a.healthz)
 	e.GET("/readyz", a.readyz)
@@ -118,22 +128,14 @@ func (a *API) Internal() http.Handler {
 	return e
 }
 
-func (a *API) echo() *echo.Echo {
+// echo returns a router, for a listener that these proxies stand before.
+func (a *API) echo(trusted []netip.Prefix) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.fail
-	e.IPExtractor = echo.ExtractIPDirect()
-	if len(a.opts.TrustedProxies) > 0 {
-		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-		for _, p := range a.opts.TrustedProxies {
-			trust = append(trust, echo.TrustIPRange(&net.IPNet{
-				IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-			}))
-		}
-		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
-	}
+	e.IPExtractor = addressOf(trusted)
 	e.Pre(oneSlash)
-	e.Use(a.instrument, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
+	e.Use(a.instrument, a.shield, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
 		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
 			return err

@@ -48,6 +48,10 @@ func (a *API) channel(c echo.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := a.begin(c, channel); err != nil {
+			return err
+		}
+		defer a.end(c, channel)
 		return a.push(c, queue.Name{Channel: channel, Kind: e.push}, call)
 	case http.MethodGet:
 		ev.queue = e.pull
@@ -55,6 +59,10 @@ func (a *API) channel(c echo.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := a.begin(c, channel); err != nil {
+			return err
+		}
+		defer a.end(c, channel)
 		return a.pull(c, queue.Name{Channel: channel, Kind: e.pull}, call)
 	default:
 		return echo.ErrMethodNotAllowed
@@ -66,7 +74,9 @@ func (a *API) channel(c echo.Context) error {
 func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right access.Right) (queue.Caller, access.Settings, error) {
 	r := c.Request()
 	call := queue.Caller{Limits: a.opts.QueueLimits, Address: c.RealIP(), UserAgent: userAgent(r)}
+	ev := eventOf(c)
 	if a.opts.Gate == nil {
+		ev.admitted, ev.pushRate = true, a.opts.PushRate
 		return call, access.Settings{}, nil
 	}
 	user, secret, given := r.BasicAuth()
@@ -76,6 +86,7 @@ func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right acc
 	if err != nil {
 		return queue.Caller{}, access.Settings{}, err
 	}
+	ev.admitted, ev.pushRate = true, admission.Settings.Rate(a.opts.PushRate)
 	call.Life, call.Limits = admission.Life, admission.Settings.Limits(a.opts.QueueLimits)
 	return call, admission.Settings, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
+	"github.com/queuestatetransfer/qst/services/api/internal/fair"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
@@ -26,8 +27,12 @@ import (
 // line, a few measurements, a span. Nothing of a message's content, and no
 // address of a message, is in it; the channel is, and may be a phone's number.
 type event struct {
-	counted   bool   // in the metrics: a request to a channel's URLs, whatever became of it
-	route     string // as in openapi.yaml
+	start     time.Time
+	admitted  bool       // its credentials were good
+	pushRate  int64      // of the channel, messages a second; 0: any
+	share     fair.Share // of the memory that requests may take
+	counted   bool       // in the metrics: a request to a channel's URLs, whatever became of it
+	route     string     // as in openapi.yaml
 	channel   string
 	endpoint  access.Endpoint
 	queue     queue.Kind
@@ -40,6 +45,7 @@ type event struct {
 	held      time.Duration
 	err       error
 	reason    string // of err
+	leftOut   int64  // lines that were left out before this one
 }
 
 const eventKey = "event"
@@ -56,7 +62,7 @@ func eventOf(c echo.Context) *event {
 func (a *API) instrument(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		e := new(event)
+		e := &event{start: start}
 		c.Set(eventKey, e)
 		if a.phase.Load() == draining {
 			c.Response().Header().Set("Connection", "close")
@@ -145,9 +151,18 @@ func (a *API) level(c echo.Context, e *event) slog.Level {
 	switch status := c.Response().Status; {
 	case status == statusClientClosed, strings.HasSuffix(c.Path(), "z"): // a probe's own handler says what is wrong
 		return slog.LevelDebug
-	case status >= http.StatusInternalServerError:
-		return slog.LevelWarn
 	case status >= http.StatusBadRequest:
+		channel := ""
+		if e.admitted {
+			channel = e.channel
+		}
+		var ok bool
+		if e.leftOut, ok = a.lines.next(channel); !ok {
+			return slog.LevelDebug
+		}
+		if status >= http.StatusInternalServerError {
+			return slog.LevelWarn
+		}
 		return slog.LevelInfo
 	case e.channel != "" && a.seen.Add(1)%uint64(a.opts.LogSample) == 0:
 		return slog.LevelInfo
@@ -163,6 +178,9 @@ func (e *event) attrs(c echo.Context, service time.Duration) []slog.Attr {
 	}
 	if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
 		attrs = append(attrs, slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
+	}
+	if e.leftOut > 0 {
+		attrs = append(attrs, leftOutAttr(e.leftOut))
 	}
 	if e.channel == "" {
 		return append(attrs, slog.String("path", short(r.URL.Path)), e.reasonAttr())

@@ -35,6 +35,7 @@ var (
 	errBodyTooLarge = errors.New("the body is too large")
 	errBodyBroken   = errors.New("the body says it is gzip, but is not, or not whole")
 	errBodyCut      = errors.New("the body did not arrive")
+	errBusy         = errors.New("the channel has as much under way as it may")
 )
 
 // table maps errors to the statuses of the protocol ("Pushing: POST"): 4xx is
@@ -59,10 +60,12 @@ var table = []struct {
 	// Not 408 or 400: clients throw the batch away on those.
 	{err: errBodyCut, reason: "body_cut", status: http.StatusServiceUnavailable, detail: "the body did not arrive whole, or not in time", retryAfter: time.Second},
 	{err: queue.ErrFull, reason: "full", status: http.StatusServiceUnavailable, detail: "the queue has no room for this batch; nothing of it was stored", retryAfter: 10 * time.Second},
+	{err: errBusy, reason: "busy", status: http.StatusServiceUnavailable, detail: "the channel has as many requests, or as large ones, under way as it may; nothing was done", retryAfter: time.Second},
 	{err: storage.ErrUnavailable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be reached", retryAfter: 2 * time.Second},
 	{err: storage.ErrUnsuitable, reason: "unavailable", status: http.StatusServiceUnavailable, detail: "the storage can't be used as it is", retryAfter: 10 * time.Second},
-	{err: access.ErrUnknown, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
-	{err: queue.ErrUnknownChannel, reason: "unauthorized", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
+	{err: access.ErrMissing, reason: "no_credentials", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
+	{err: access.ErrUnknown, reason: "wrong_credentials", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
+	{err: queue.ErrUnknownChannel, reason: "wrong_credentials", status: http.StatusUnauthorized, detail: "the credentials are missing or wrong, or there is no such channel"},
 	{err: access.ErrForbidden, reason: "forbidden", status: http.StatusForbidden, detail: "these credentials are good, but not for this"},
 	{err: access.ErrPushed, reason: "forbidden", status: http.StatusForbidden, own: true},
 	{err: access.ErrTooManyBad, reason: "too_many_wrong_credentials", status: http.StatusServiceUnavailable, detail: "too many wrong credentials are being tried", retryAfter: 10 * time.Second},
@@ -112,7 +115,7 @@ const (
 
 // reasons returns every reason that a push or a pull can be refused for.
 func reasons() map[string]bool {
-	all := map[string]bool{reasonInternal: true, reasonBadRequest: true}
+	all := map[string]bool{reasonInternal: true, reasonBadRequest: true, reasonPushRate: true, errOtherOrigin.reason: true}
 	for _, row := range table {
 		if !row.admin {
 			all[row.reason] = true
@@ -179,5 +182,6 @@ func (a *API) send(c echo.Context, status int, body []byte) {
 	if c.Request().Method != http.MethodHead {
 		_, _ = w.Write(body) // fails if the client has gone: it will ask again
 	}
+	_ = rc.Flush()                       // all of it within the deadline
 	_ = rc.SetWriteDeadline(time.Time{}) // the connection's next request may be held for long
 }

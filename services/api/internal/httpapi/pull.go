@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"mime"
@@ -52,7 +54,13 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 	if err != nil {
 		return err
 	}
-	body, err := qst.AppendFromCanonical(nil, q.format, d.Payloads)
+	var body []byte
+	if err = a.answerOf(c, n, call, d, q.format, func() (err error) {
+		body, err = qst.AppendFromCanonical(nil, q.format, d.Payloads)
+		return err
+	}); errors.Is(err, errBusy) || errors.Is(err, context.Canceled) {
+		return err
+	}
 	if err != nil {
 		// Without what err says: it speaks of a request, which this is not (a 400 would be the
 		// client's fault), and quotes the message.
@@ -86,6 +94,7 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 		ev.outcome = "empty"
 	}
 	ev.out = len(body)
+	ev.share.Set(int64(len(body))) // what it was made of is no longer needed
 	a.send(c, http.StatusOK, body)
 	return nil
 }

@@ -1,12 +1,7 @@
 package httpapi
 
 import (
-	"compress/gzip"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -31,8 +26,11 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 	if err != nil {
 		return err
 	}
-	messages, err := qst.Decode(format, charset, body, a.opts.Limits)
-	if err != nil {
+	var messages []qst.Message
+	if err := a.compute(r.Context(), n.Channel, len(body), func() (err error) {
+		messages, err = qst.Decode(format, charset, body, a.opts.Limits)
+		return err
+	}); err != nil {
 		return err
 	}
 	if err := checkText(messages); err != nil {
@@ -52,11 +50,17 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 
 // enqueue puts what a client pushed into a queue.
 func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages []qst.Message) (qst.Result, error) {
-	batch, err := NewBatch(messages, time.Now())
-	if err != nil {
+	ctx, ev := c.Request().Context(), eventOf(c)
+	var batch queue.Batch
+	if err := a.compute(ctx, n.Channel, ev.in, func() (err error) {
+		batch, err = NewBatch(messages, time.Now())
+		return err
+	}); err != nil {
 		return qst.Result{}, err
 	}
-	ctx := c.Request().Context()
+	if after := a.rates.take(n.Channel, ev.pushRate, max(1, len(messages))); after > 0 {
+		return qst.Result{}, overRate(ev.pushRate, after)
+	}
 	if a.opts.Tracing {
 		var span trace.Span
 		ctx, span = a.traceSend(ctx, n, len(messages))
@@ -68,7 +72,7 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 	}
 	result, err := a.opts.Queues.Push(ctx, n, call, batch)
 	if err != nil {
-		if call, err = a.again(c, n.Channel, eventOf(c).endpoint, access.Push, err); err == nil {
+		if call, err = a.again(c, n.Channel, ev.endpoint, access.Push, err); err == nil {
 			result, err = a.opts.Queues.Push(ctx, n, call, batch)
 		}
 	}
@@ -92,63 +96,3 @@ func contentType(r *http.Request, body []byte) (f qst.Format, charset string, er
 	f, err = qst.Sniff(body)
 	return f, "", err
 }
-
-// body reads and decompresses a request's body, in the size it may have. For how
-// long it may take, see limitBodyTime.
-func (a *API) body(c echo.Context) ([]byte, error) {
-	r := c.Request()
-	tooLarge := fmt.Errorf("%w: more than %d bytes", errBodyTooLarge, a.opts.PushMaxBytes)
-	wire := &wireReader{r: io.LimitReader(r.Body, a.opts.PushMaxBytes+gzipOverhead)}
-	var plain io.Reader = wire
-	switch encoding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ", "))); encoding {
-	case "", "identity":
-		if r.ContentLength > a.opts.PushMaxBytes {
-			return nil, tooLarge
-		}
-	case "gzip", "x-gzip":
-		gz, err := gzip.NewReader(wire)
-		if err != nil {
-			return nil, wire.explain(err)
-		}
-		plain = gz
-	default:
-		c.Response().Header().Set("Accept-Encoding", "gzip")
-		return nil, fmt.Errorf("%w: Content-Encoding %.64q; gzip is understood", qst.ErrUnsupportedType, encoding)
-	}
-	// One byte more than allowed tells too large from just right.
-	body, err := io.ReadAll(io.LimitReader(plain, a.opts.PushMaxBytes+1))
-	if int64(len(body)) > a.opts.PushMaxBytes {
-		return nil, tooLarge
-	}
-	if err != nil {
-		return nil, wire.explain(err)
-	}
-	return body, nil
-}
-
-// wireReader reads what comes over the connection, and remembers how that failed.
-type wireReader struct {
-	r   io.Reader
-	err error
-}
-
-func (w *wireReader) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		w.err = err
-	}
-	return n, err
-}
-
-// explain tells a connection that failed, after which the same batch may well get
-// through, from a body that is wrong and stays so.
-func (w *wireReader) explain(err error) error {
-	if w.err != nil {
-		return fmt.Errorf("%w: %w", errBodyCut, w.err)
-	}
-	return fmt.Errorf("%w: %w", errBodyBroken, err)
-}
-
-// gzipOverhead is more than gzip adds to what it can't compress (RFC 1952: header
-// and trailer, with a file name perhaps; RFC 1951: 5 bytes a block).
-const gzipOverhead = 64 << 10

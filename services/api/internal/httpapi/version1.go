@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,7 +47,7 @@ func (a *API) version1(c echo.Context) error {
 		return err
 	}
 	ev := eventOf(c)
-	ev.counted, ev.endpoint, ev.route = true, access.Gateway, "/v1/{account}/qst/"+action
+	ev.counted, ev.endpoint = true, access.Gateway
 	handlers, ok := map[string]map[string]func(echo.Context, phone) error{
 		"incoming":   {http.MethodPost: a.version1Push, http.MethodHead: a.version1Last, http.MethodGet: a.version1Last},
 		"outgoing":   {http.MethodGet: a.version1Pull, http.MethodPost: a.version1Pull, http.MethodHead: a.version1Look},
@@ -58,6 +57,7 @@ func (a *API) version1(c echo.Context) error {
 	if !ok {
 		return problem{status: http.StatusNotFound, detail: `there are "incoming", "outgoing", "setaddress" and "set_state"`}
 	}
+	ev.route = "/v1/{account}/qst/" + action // one of four: whoever asks chooses no more
 	handle, ok := handlers[r.Method]
 	if !ok {
 		c.Response().Header().Set("Allow", version1Allowed[action])
@@ -66,7 +66,7 @@ func (a *API) version1(c echo.Context) error {
 	user, _, _ := r.BasicAuth()
 	p := phone{channel: account + "." + user}
 	if user == "" || !access.ChannelName.MatchString(p.channel) {
-		return access.ErrUnknown // without a user there is no channel
+		return access.ErrMissing // without a user, and with one that no channel has, there is nothing to look up
 	}
 	ev.channel = p.channel
 	if a.phase.Load() == starting {
@@ -80,6 +80,10 @@ func (a *API) version1(c echo.Context) error {
 	if p.call, settings, err = a.admit(c, p.channel, access.Gateway, right); err != nil {
 		return err
 	}
+	if err := a.begin(c, p.channel); err != nil {
+		return err
+	}
+	defer a.end(c, p.channel)
 	p.reportStates = settings.ReportStates != nil && *settings.ReportStates
 	return handle(c, p)
 }
@@ -138,8 +142,11 @@ func (a *API) version1Push(c echo.Context, p phone) error {
 	if err != nil {
 		charset = ""
 	}
-	messages, err := qst.DecodeVersion1(charset, body, a.opts.Limits)
-	if err != nil {
+	var messages []qst.Message
+	if err := a.compute(c.Request().Context(), p.channel, len(body), func() (err error) {
+		messages, err = qst.DecodeVersion1(charset, body, a.opts.Limits)
+		return err
+	}); err != nil {
 		return err
 	}
 	if len(messages) == 0 {
@@ -188,8 +195,13 @@ func (a *API) version1Pull(c echo.Context, p phone) error {
 	if err != nil {
 		return err
 	}
-	messages, err := a.version1Messages(c, p, d)
-	if err != nil {
+	var messages []qst.Message
+	var body []byte
+	if err := a.answerOf(c, n, p.call, d, qst.XML, func() (err error) {
+		messages, err = a.version1Messages(c, p, d)
+		body = qst.AppendVersion1(nil, messages, last, time.Now())
+		return err
+	}); err != nil {
 		return err
 	}
 	ev.outcome, ev.delivered, ev.again, ev.confirmed = "empty", len(messages), min(d.Redelivered, len(messages)), d.Confirmed
@@ -197,7 +209,7 @@ func (a *API) version1Pull(c echo.Context, p phone) error {
 		ev.outcome = "messages"
 		setBareETag(c, qst.Version1ID(messages[n-1].ID, last))
 	}
-	return a.version1Answer(c, qst.AppendVersion1(nil, messages, last, time.Now()))
+	return a.version1Answer(c, body)
 }
 
 // version1Look answers HEAD outgoing: that there is such a URL, and the credentials are
@@ -255,52 +267,43 @@ func (a *API) version1Report(c echo.Context, p phone) error {
 	if err != nil {
 		return err
 	}
-	if len(strings.TrimSpace(string(body))) == 0 {
-		return nil
+	eventOf(c).in = len(body)
+	var newest []queue.State
+	if err := readReport(body, a.opts.Limits.MaxMessages, func(states []queue.State) error {
+		newest = append(newest, states...)
+		newest = append(newest[:0], newest[max(0, len(newest)-queue.KeptStates):]...)
+		return a.reportStates(c, p, states)
+	}); err != nil || len(newest) == 0 {
+		return err
 	}
-	var report struct {
-		Confirmed []string `json:"confirmed"`
-		Failed    []string `json:"failed"`
-	}
-	if err := json.Unmarshal(body, &report); err != nil {
-		return problem{status: http.StatusBadRequest, detail: `the body is neither empty nor {"confirmed":[ids],"failed":[ids]}`}
-	}
-	states := make([]queue.State, 0, len(report.Confirmed)+len(report.Failed))
-	for _, id := range report.Confirmed {
-		states = append(states, queue.State{Message: id, State: "confirmed"})
-	}
-	for _, id := range report.Failed {
-		states = append(states, queue.State{Message: id, State: "failed"})
-	}
-	return a.keepStates(c, p, states)
+	return a.opts.Operator.AddStates(c.Request().Context(), p.channel, newest)
 }
 
-// keepStates keeps what a phone reports of messages, and where the channel is set
+// reportStates prepares what a phone reports of messages, and where the channel is set
 // up for it, tells the application in its queue. However many they are: a phone that
 // is refused reports them again, and pulls nothing until it is rid of them.
-func (a *API) keepStates(c echo.Context, p phone, states []queue.State) error {
-	ctx := c.Request().Context()
+func (a *API) reportStates(c echo.Context, p phone, states []queue.State) error {
 	for i := range states {
 		states[i].Message = qst.ParseVersion1ID(states[i].Message)
 	}
-	for batch := range slices.Chunk(states, a.opts.Limits.MaxMessages) {
-		if p.reportStates {
-			if err := a.tellStates(ctx, p, batch); err != nil {
-				return err
-			}
-		}
-		if err := a.opts.Operator.AddStates(ctx, p.channel, batch); err != nil {
-			return err
-		}
+	if !p.reportStates {
+		return nil
 	}
-	return nil
+	return a.tellStates(c, p, states)
 }
 
 // tellStates puts what a phone reports of messages into its application's queue.
-func (a *API) tellStates(ctx context.Context, p phone, states []queue.State) error {
+func (a *API) tellStates(c echo.Context, p phone, states []queue.State) error {
+	ctx, ev := c.Request().Context(), eventOf(c)
 	batch, err := stateMessages(states)
 	if err != nil {
 		return err
+	}
+	// A report waits for its rate, as far as its time goes: one that is refused comes again whole.
+	for after := a.rates.take(p.channel, ev.pushRate, len(states)); after > 0; after = a.rates.take(p.channel, ev.pushRate, len(states)) {
+		if !a.pause(ctx, ev, after) {
+			return overRate(ev.pushRate, after)
+		}
 	}
 	_, err = a.opts.Queues.Push(ctx, p.queue(queue.Inbound), p.call, batch)
 	return err
@@ -329,7 +332,11 @@ func (a *API) version1State(c echo.Context, p phone) error {
 	if guid == "" || state == "" {
 		return problem{status: http.StatusBadRequest, detail: `parameters "guid" and "state" are needed`}
 	}
-	if err := a.keepStates(c, p, []queue.State{{Message: guid, State: state}}); err != nil {
+	states := []queue.State{{Message: guid, State: state}}
+	if err := a.reportStates(c, p, states); err != nil {
+		return err
+	}
+	if err := a.opts.Operator.AddStates(c.Request().Context(), p.channel, states); err != nil {
 		return err
 	}
 	return a.version1Answer(c, nil)

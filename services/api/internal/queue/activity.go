@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
@@ -74,9 +75,15 @@ func (a *activity) pulled(k storage.Queue, c Caller, confirmed bool) {
 func (a *activity) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		sleep(ctx, noteEvery/2+rand.N(noteEvery)) //nolint:gosec // spread, no secret
-		if err := a.write(context.WithoutCancel(ctx)); err != nil {
-			a.log.WarnContext(ctx, "noting which queues were used", "error", err)
-		}
+		a.writeNow(context.WithoutCancel(ctx))
+	}
+}
+
+// writeNow writes down what was noted, before somebody asks: that is the latest. If Redis takes no
+// writes, what is shown is somewhat older.
+func (a *activity) writeNow(ctx context.Context) {
+	if err := a.write(ctx); err != nil {
+		a.log.WarnContext(ctx, "noting which queues were used", "error", err)
 	}
 }
 
@@ -91,6 +98,7 @@ func (a *activity) write(ctx context.Context) error {
 	for k := range noted {
 		byPartition[k.Partition] = append(byPartition[k.Partition], k)
 	}
+	var errs []error
 	for p, queues := range byPartition {
 		for len(queues) > 0 {
 			n := min(noteBatch, len(queues))
@@ -98,15 +106,21 @@ func (a *activity) write(ctx context.Context) error {
 			args := []any{partition.Start, activityKept.Milliseconds()}
 			for _, k := range queues[:n] {
 				fields := noted[k].fields()
-				args = append(append(args, k.Name, len(fields)/2), fields...)
+				args = append(append(args, k.Name, noted[k].age().Milliseconds(), len(fields)/2), fields...)
 			}
 			if _, err := a.runner.Run(ctx, a.script, partition.LastSeen(), args...); err != nil {
-				return err
+				errs = append(errs, err)
+				break // the other partitions may be elsewhere
 			}
 			queues = queues[n:]
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// age returns how long ago the queue was used last.
+func (u *use) age() time.Duration {
+	return max(0, min(time.Since(u.pushed), time.Since(u.pulled)))
 }
 
 // fields returns the fields of a queue's activity, and their values.

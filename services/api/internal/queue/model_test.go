@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ type model struct {
 	tried          []*modelMessage // in its stead
 	alone1         *modelMessage   // of those, what is confirmed now
 	probes, proofs int
+	trying         bool  // the last answer was a try
 	max            int   // deliveries
 	room           int64 // messages
 	lives          modelEpochs
@@ -57,7 +59,9 @@ type modelMessage struct {
 type modelETag struct {
 	etag    *qst.ETag
 	last    *modelMessage
-	expired bool // its queue is no more
+	epoch   string // without the mark of what was tried alone
+	alone   bool   // it was tried alone: it confirms no other
+	expired bool   // its queue is no more
 }
 
 // Whatever is done to a queue, in whatever order: contents, order, what is pending, how often each
@@ -75,6 +79,7 @@ func TestModel(t *testing.T) {
 			m.max = int(seed % 4)
 			m.q, m.c = open(t, func(o *Options, l *Limits) {
 				l.MaxMessages, l.MaxDeliveries, l.DedupWindow, o.MaxDigests = m.room, m.max, 10_000*time.Hour, 1<<20
+				o.DeadLetters.MaxMessages = modelDead
 			})
 			m.again = seed%2 == 0
 			for range *modelSteps {
@@ -183,7 +188,7 @@ func (m *model) request() (r Request, confirmed int) {
 		made.Epoch = "0123456789abcdef"
 		return r, 0
 	case 1: // never given out
-		if made.Epoch != m.lives.now {
+		if e.epoch != m.lives.now || e.alone {
 			break
 		}
 		made.ID.Ms += 1_000_000_000
@@ -192,22 +197,24 @@ func (m *model) request() (r Request, confirmed int) {
 	if e.expired {
 		return r, 0
 	}
-	if made.Epoch != m.lives.now {
-		return r, m.confirmedBefore(e)
+	return r, m.confirms(e)
+}
+
+// confirms returns how many messages an ETag confirms; -1: that one alone.
+func (m *model) confirms(e modelETag) int {
+	if e.epoch != m.lives.now {
+		return m.confirmedBefore(e)
 	}
 	for i, h := range m.held {
 		if h == e.last && h.pending {
-			if slices.Contains(m.tried, h) {
+			if e.alone {
 				m.alone1 = h
-				return r, -1
+				return -1
 			}
-			if slices.Contains(m.held[:i], m.suspect) {
-				return r, 0
-			}
-			return r, i + 1
+			return i + 1
 		}
 	}
-	return r, 0
+	return 0
 }
 
 // confirmAlone confirms what was tried in a suspect's stead.
@@ -216,9 +223,13 @@ func (m *model) confirmAlone(h *modelMessage) {
 		m.held = slices.DeleteFunc(m.held, func(x *modelMessage) bool { return x == h })
 	}
 	remove(h)
+	if !h.pending {
+		return
+	}
 	if m.proofs++; m.proofs > 1 && m.suspect != nil && slices.Contains(m.held, m.suspect) {
 		remove(m.suspect)
 		m.dead = append(m.dead, m.suspect)
+		m.dead = m.dead[max(0, len(m.dead)-modelDead):]
 		m.suspect, m.proofs = nil, 0
 	}
 }
@@ -258,7 +269,7 @@ func (m *model) pullAs(r Request, confirmed int) {
 	if d.Confirmed != max(confirmed, -confirmed) {
 		m.t.Errorf("pull: confirmed %d, want %d", d.Confirmed, confirmed)
 	}
-	if confirmed > 0 && r.Processed.etag.Epoch == m.lives.now {
+	if confirmed > 0 && r.Processed.etag.Epoch == m.lives.now { // not a marked one
 		m.lives.before = nil
 	}
 	if confirmed < 0 {
@@ -274,10 +285,24 @@ func (m *model) pullAs(r Request, confirmed int) {
 	if !slices.Equal(d.Payloads, want) {
 		m.t.Errorf("pull:\n%s\nwant\n%s", strings.Join(d.Payloads, "\n"), strings.Join(want, "\n"))
 	}
-	if len(answer) > 0 {
-		m.etags = append(m.etags, modelETag{etag: d.ETag, last: answer[len(answer)-1]})
-	}
+	m.given(d, answer)
 }
+
+// given notes the ETag of an answer.
+func (m *model) given(d Delivery, answer []*modelMessage) {
+	if len(answer) == 0 {
+		return
+	}
+	e := modelETag{etag: d.ETag, last: answer[len(answer)-1], epoch: d.ETag.Epoch, alone: m.trying}
+	if e.alone {
+		first, _ := strconv.ParseUint(e.epoch[:1], 16, 8)
+		e.epoch = fmt.Sprintf("%x", first^8) + e.epoch[1:]
+	}
+	m.etags = append(m.etags, e)
+}
+
+// modelDead is how many dead letters the model's queue may have.
+const modelDead = 5
 
 // read delivers what a pull of so many messages is to have.
 func (m *model) read(most int, confirmed bool) (answer []*modelMessage) {
@@ -309,6 +334,7 @@ func (m *model) read(most int, confirmed bool) (answer []*modelMessage) {
 		h.pending = true
 		h.deliveries++
 	}
+	m.trying = trying
 	if n := len(answer); n > 0 {
 		m.alone, m.last = nil, answer[n-1]
 		if n == 1 {
@@ -385,7 +411,7 @@ func (m *model) giveBack() {
 	if len(answer) == 0 {
 		return
 	}
-	m.etags = append(m.etags, modelETag{etag: d.ETag, last: answer[len(answer)-1]})
+	m.given(d, answer)
 	i := m.r.IntN(len(answer))
 	m.q.GiveBack(m.t.Context(), inbox, m.q.caller, d, i)
 	for _, h := range answer[i:] {
@@ -430,7 +456,7 @@ func (m *model) purge() {
 		m.t.Errorf("purge if there are %d: %d %v, there are %d", expected, n, err, len(m.held))
 	}
 	if err == nil {
-		m.held, m.taken = nil, map[string]bool{}
+		m.held, m.dead, m.taken = nil, nil, map[string]bool{}
 	}
 }
 

@@ -26,7 +26,7 @@ var (
 )
 
 // Operator is what operators ask of queues. None of it takes a message from its clients
-// but Purge, DeleteDeadLetter and Delete.
+// but Purge, DeleteDeadLetter, Delete, and Retain of a shorter time.
 type Operator struct {
 	queues *Queues
 	rdb    redis.UniversalClient
@@ -45,6 +45,8 @@ type Stats struct {
 	Delivered  int64 // of the messages: delivered and not confirmed
 	Deliveries int64 // of the first one: how often it went out
 	Dead       int64 // dead letters
+	DeadBytes  int64 // that they take
+	Digests    int64 // of messages that are known for the same
 	Oldest     time.Time
 	Waiting    bool // a poll waits now
 
@@ -69,10 +71,7 @@ const statsAtOnce = 500
 
 // StatsOf returns how queues of any channels are, in the order of names.
 func (o *Operator) StatsOf(ctx context.Context, names []Name) ([]Stats, error) {
-	// What this replica has noted and not written down yet is the latest.
-	if err := o.queues.activity.write(ctx); err != nil {
-		return nil, err
-	}
+	o.queues.activity.writeNow(ctx)
 	stats := make([]Stats, 0, len(names))
 	for some := range slices.Chunk(names, statsAtOnce) {
 		s, err := o.stats(ctx, some)
@@ -93,6 +92,8 @@ func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 		first          *redis.XMessageSliceCmd
 		pending        *redis.XPendingCmd
 		firstPending   *redis.XPendingExtCmd
+		deadEnds       [2]*redis.XMessageSliceCmd
+		seen           [2]*redis.IntCmd
 	}
 	pipe := o.rdb.Pipeline()
 	asked := make([]replies, len(names))
@@ -103,12 +104,14 @@ func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 			messages: pipe.XLen(ctx, k.Stream), dead: pipe.XLen(ctx, k.Dead()), first: pipe.XRangeN(ctx, k.Stream, "-", "+", 1),
 			pending:      pipe.XPending(ctx, k.Stream, consumerGroup),
 			firstPending: pipe.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: k.Stream, Group: consumerGroup, Start: "-", End: "+", Count: 1}),
+			deadEnds:     [2]*redis.XMessageSliceCmd{pipe.XRangeN(ctx, k.Dead(), "-", "+", 1), pipe.XRevRangeN(ctx, k.Dead(), "+", "-", 1)},
+			seen:         [2]*redis.IntCmd{pipe.HLen(ctx, k.Seen()), pipe.HLen(ctx, k.SeenBefore())},
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	stats := make([]Stats, len(names))
 	for i, r := range asked {
-		for _, err := range []error{r.meta.Err(), r.activity.Err(), r.messages.Err(), r.dead.Err(), r.first.Err()} {
+		for _, err := range []error{r.meta.Err(), r.activity.Err(), r.messages.Err(), r.dead.Err(), r.first.Err(), r.deadEnds[0].Err(), r.deadEnds[1].Err(), r.seen[0].Err(), r.seen[1].Err()} {
 			if err != nil {
 				return nil, storage.Unavailable(err)
 			}
@@ -121,6 +124,8 @@ func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 			PushedFrom: activity["pushed_from"], PushedAgent: activity["pushed_agent"],
 			PulledFrom: activity["pulled_from"], PulledAgent: activity["pulled_agent"], Address: activity["address"],
 		}
+		st.DeadBytes = deadBytes(r.deadEnds[0].Val(), r.deadEnds[1].Val())
+		st.Digests = r.seen[0].Val() + r.seen[1].Val()
 		// A queue that was never pushed into has no group to ask: an error, and zeros.
 		if p, err := r.pending.Result(); err == nil {
 			st.Delivered = p.Count
@@ -169,7 +174,7 @@ type Message struct {
 	Stored     time.Time
 	Deliveries int64 // of a dead letter
 	// Of a dead letter: the last answers that it was in and that were not confirmed, and whose
-	// client pulled last when it was set aside.
+	// client pulled last when it became one.
 	Attempts           []Attempt
 	Address, UserAgent string
 	Status             int64  // that the receiver of a webhook refused a dead letter with; 0: none
@@ -240,7 +245,7 @@ func (o *Operator) messages(ctx context.Context, key, after string, limit int64,
 }
 
 // Purge takes every message out of a queue, if it holds as many as expected, and forgets
-// what was taken before. It returns ErrStale, and how many it holds, if not. Dead letters stay.
+// what was taken before, and the dead letters. It returns ErrStale, and how many it holds, if not.
 func (o *Operator) Purge(ctx context.Context, n Name, expected int64) (held int64, err error) {
 	q := o.queues
 	k := q.key(n)

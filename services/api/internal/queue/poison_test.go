@@ -143,3 +143,23 @@ func TestPoisonInARow(t *testing.T) {
 		t.Errorf("handled %q, dead letters %q", got, ids)
 	}
 }
+
+// A client that is past what it was stuck on says so by the ETag of a whole answer: that confirms all
+// of it, also where dead letters are off by then, as for the worker that has the queue's webhook.
+func TestStuckNoMore(t *testing.T) {
+	t.Parallel()
+	for _, deliveries := range []int{0, 1} {
+		s, _ := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 1 })
+		mustPush(t, s, batch(10, "suspect", "1", "2"))
+		_, whole := mustPull(t, s, Request{})
+		mustPull(t, s, Request{})
+		mustPull(t, s, Request{})
+		if ids, _ := mustPull(t, s, Request{}); ids != "1" {
+			t.Fatalf("tried %q", ids)
+		}
+		s.caller.Limits.MaxDeliveries = deliveries
+		if ids, d := mustPull(t, s, Request{Processed: UpTo(whole.ETag)}); ids != "" || d.Confirmed != 3 {
+			t.Errorf("max_deliveries %d: %q, confirmed %d", deliveries, ids, d.Confirmed)
+		}
+	}
+}

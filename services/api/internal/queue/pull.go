@@ -83,14 +83,17 @@ func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Deliver
 	if err != nil || outcome != waiting {
 		return d, err
 	}
-	// The queue was empty, and what was processed has been dealt with.
-	later, err := q.wait(ctx, n, k, c, Request{Max: r.Max, Fence: r.Fence}, p)
+	q.waiters.hold(p)
+	// Each later look says again what was processed: Redis may have lost the confirmation meanwhile.
+	later, err := q.wait(ctx, n, k, c, r, p)
 	later.Held = p.held()
 	if err != nil {
 		return Delivery{Held: later.Held}, err
 	}
 	later.poll = p.name
-	later.Confirmed, later.ConfirmedTraces = d.Confirmed, d.ConfirmedTraces
+	if d.Confirmed >= later.Confirmed { // else those that were lost, or those before were none
+		later.Confirmed, later.ConfirmedTraces = d.Confirmed, d.ConfirmedTraces
+	}
 	if len(later.Payloads) > 0 {
 		q.metrics.Wake.Record(ctx, later.waited)
 	}
@@ -124,7 +127,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 // read, for as long as it waits; with 0, this is its last look.
 func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
 	const own = 10
-	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, c.Limits.MaxDeliveries)
+	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, q.buries(c.Limits))
 	if p == nil {
 		args = append(args, "", 0, "")
 	} else {
@@ -162,6 +165,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		q.activity.pulled(k, c, len(f.confirmed) > 0 || f.recovered > 0)
 	}
 	q.dropped(ctx, n, f.expired, f.dead)
+	q.deadDropped(ctx, n, f.deadDropped)
 	if f.good == 1 {
 		d.ETag = r.Processed.etag
 	}
@@ -236,7 +240,8 @@ type pullReply struct {
 	ids, payloads, entryTraces []string // of what is read
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
-	lapsed, unreported         int64    // dropped as past their ends
+	deadDropped                int64
+	lapsed, unreported         int64 // dropped as past their ends
 }
 
 func parsePull(reply storage.Reply) (r pullReply, err error) {
@@ -261,6 +266,6 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 		return pullReply{}, err
 	}
 	r.confirmed, r.traces = f.Ints(), f.Texts()
-	r.lapsed, r.unreported = f.Int(), f.Int()
+	r.deadDropped, r.lapsed, r.unreported = f.Int(), f.Int(), f.Int()
 	return r, f.Err()
 }

@@ -47,11 +47,11 @@ func (q *Queues) Push(ctx context.Context, n Name, c Caller, b Batch) (qst.Resul
 	args := append(q.argv(k, c, own+2*len(b.Entries)),
 		c.Limits.DedupWindow.Milliseconds(), q.opts.MaxDigests, c.Limits.MaxMessages, c.Limits.MaxBytes, b.Trace, b.Last, validity(b.Entries, c.Limits.ttl(n.Kind)))
 	for _, e := range b.Entries {
-		args = append(args, e.Digest, e.Payload)
+		args = append(args, q.keyed(e.Digest), e.Payload)
 	}
 	r, err := q.runPush(ctx, k, args)
-	if err == nil && r.outcome == full {
-		// What is over its age must not be in the way.
+	if err == nil && r.outcome == fullOld {
+		// What is over its age or past its end must not be in the way.
 		var dropped int64
 		if dropped, err = q.expire(ctx, n); err == nil && dropped > 0 {
 			r, err = q.runPush(ctx, k, args)
@@ -67,7 +67,7 @@ func (q *Queues) Push(ctx context.Context, n Name, c Caller, b Batch) (qst.Resul
 		return qst.Result{}, ErrUnknownChannel
 	}
 	q.activity.pushed(k, c)
-	if r.outcome == full {
+	if r.outcome == full || r.outcome == fullOld {
 		return qst.Result{}, ErrFull
 	}
 	if r.poll != "" {
@@ -100,6 +100,7 @@ func (q *Queues) runPush(ctx context.Context, k storage.Queue, args []any) (push
 const (
 	stored     = "stored"     // pushed
 	full       = "full"       // there is no room
+	fullOld    = "full_old"   // the same, and messages over their age or past their ends may be in the way
 	reading    = "read"       // there is something to read
 	empty      = "empty"      // there is nothing to read
 	waiting    = "waiting"    // there is nothing to read, and the poll is the queue's waiter

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"log/slog"
 	"sync"
@@ -50,15 +51,15 @@ type Caller struct {
 
 // Options are the settings of [Queues]. All are required but where it is said.
 type Options struct {
-	Layout   storage.Layout
-	Embedded bool // Redis is the one inside the process
-	Cluster  bool // Redis is a Cluster: a replica reads a wake stream for each partition
-	Records  bool // channels have records, and settings of their own
+	Layout  storage.Layout
+	Cluster bool // Redis is a Cluster: a replica reads a wake stream for each partition
+	Records bool // channels have records, and settings of their own
 
 	Retention    time.Duration // of a channel that has none of its own; 0: for ever
 	PullMaxBytes int64         // per answer, canonical form; one message always goes
 	MaxDigests   int64         // per queue
 	MaxPolls     int           // polls held by this replica
+	DeadLetters  DeadLetters   // bounds of each queue's
 	// RebalancePercent is how much of what it holds this replica hands over at once
 	// to replicas that joined; 0: nothing.
 	RebalancePercent int
@@ -92,6 +93,8 @@ type Queues struct {
 	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
 	reporter *reporter
+
+	digestKey atomic.Pointer[cipher.Block] // nil: digests are kept as they are
 }
 
 // partitionArgs are arguments that all scripts take, ready for use.
@@ -134,7 +137,7 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.Lapsed, q.metrics.Recovered,
+			q.metrics.Expired, q.metrics.Lapsed, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.DeadDropped, q.metrics.Recovered,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}

@@ -32,13 +32,13 @@ func newScripts() scripts {
 		pullFenced: script(storage.Always, append(pull, "lib/fence", "etag", "pull")...),
 		deadLetter: script(storage.Always, "lib/queue", "lib/remove", "lib/dead", "lib/read", "lib/fence", "dead_letter"),
 
-		expire:   script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "expire"),
+		expire:   script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "lib/dead", "expire"),
 		reported: script(storage.Always, "lib/queue", "reported"),
 		note:     script(storage.Refused, "note"),
 		replicas: script(storage.Always, "replicas"),
 		wakes:    script(storage.Always, "wake_stream"),
 
-		purge:      script(storage.Always, "lib/queue", "lib/remove", "purge"),
+		purge:      script(storage.Always, "lib/queue", "lib/remove", "lib/dead", "purge"),
 		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/history", "lib/validity", "lib/dead", "requeue"),
 		deleteDead: script(storage.Always, "lib/queue", "lib/dead", "delete_dead"),
 		cancel:     script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "cancel"),

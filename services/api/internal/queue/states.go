@@ -14,8 +14,8 @@ import (
 // What phones that speak version 1 of the protocol tell and ask beside messages.
 
 const (
-	// keptStates is how many of a channel's delivery states are kept, the newest ones.
-	keptStates = 1000
+	// KeptStates is how many of a channel's delivery states are kept, the newest ones.
+	KeptStates = 1000
 	// maxState bounds the texts of a state, and a phone's address, in bytes.
 	maxState = 256
 )
@@ -63,8 +63,8 @@ func (o *Operator) SetAddress(ctx context.Context, channel, address string) erro
 // newest thousand are kept.
 func (o *Operator) AddStates(ctx context.Context, channel string, states []State) error {
 	q := o.queues
-	args := []any{keptStates}
-	for _, st := range states[max(0, len(states)-keptStates):] {
+	args := []any{KeptStates}
+	for _, st := range states[max(0, len(states)-KeptStates):] {
 		st = st.Cut()
 		args = append(args, st.Message, st.State, st.Code)
 	}

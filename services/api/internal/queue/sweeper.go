@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -17,10 +18,13 @@ const (
 	sweepEvery = time.Minute
 	// sweepBatch bounds how many queues one read names.
 	sweepBatch = 100
+	// sweepAway is how many partitions in a row may fail before a round is given up: a Cluster has
+	// others elsewhere.
+	sweepAway = 8
 )
 
 // sweeper drops what is over its age from queues that nobody touches. Every replica has
-// one: it is one cheap read per partition when there is nothing to drop, and needs no leader.
+// one: it is two cheap reads per partition when there is nothing to drop, and needs no leader.
 type sweeper struct {
 	queues *Queues
 	rdb    redis.UniversalClient
@@ -30,13 +34,19 @@ type sweeper struct {
 func (s *sweeper) run(ctx context.Context) {
 	for {
 		sleep(ctx, sweepEvery/2+rand.N(sweepEvery)) //nolint:gosec // spread, no secret
+		away := 0                                   // partitions in a row
 		for p := range s.queues.opts.Layout.Partitions() {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := s.step(ctx, p); err != nil {
-				s.queues.log.WarnContext(ctx, "dropping messages over their age", "partition", p, "error", err)
-				break // Redis is away, most likely: next time
+			err := s.step(ctx, p)
+			if err == nil {
+				away = 0
+				continue
+			}
+			s.queues.log.WarnContext(ctx, "dropping messages over their age", "partition", p, "error", err)
+			if away++; away == sweepAway {
+				break // Redis is away, all of it: next time
 			}
 		}
 	}
@@ -44,20 +54,33 @@ func (s *sweeper) run(ctx context.Context) {
 
 // step sweeps one partition.
 func (s *sweeper) step(ctx context.Context, partition int) error {
-	due := s.queues.opts.Layout.Partitions()[partition].Due()
+	p := s.queues.opts.Layout.Partitions()[partition]
+	err := s.drop(ctx, p.Due(), 0)
+	if age := s.queues.opts.DeadLetters.Retention; age > 0 {
+		err = errors.Join(err, s.drop(ctx, p.DeadOldest(), age))
+	}
+	return err
+}
+
+// drop drops what is over its age from the queues whose time in an index is so long ago.
+func (s *sweeper) drop(ctx context.Context, index string, ago time.Duration) error {
 	for ctx.Err() == nil {
-		names, err := s.names(ctx, due)
+		names, err := s.names(ctx, index, ago)
 		if err != nil {
 			return storage.Unavailable(err)
 		}
 		dropped := int64(0)
+		var errs []error
 		for _, name := range names {
 			channel, kind := storage.SplitName(name)
 			expired, err := s.queues.expire(ctx, Name{Channel: channel, Kind: Kind(kind)})
-			if err != nil {
-				return err
+			if err != nil { // of one queue, it may be: the others are looked at
+				errs = append(errs, err)
 			}
 			dropped += expired
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 		// Clocks differ: what is due by this replica's may not be by Redis's yet.
 		if len(names) < sweepBatch || dropped == 0 {
@@ -67,11 +90,11 @@ func (s *sweeper) step(ctx context.Context, partition int) error {
 	return nil
 }
 
-func (s *sweeper) names(ctx context.Context, due string) ([]string, error) {
+func (s *sweeper) names(ctx context.Context, index string, ago time.Duration) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.queues.opts.Timeout)
 	defer cancel()
-	return s.rdb.ZRangeByScore(ctx, due, &redis.ZRangeBy{
-		Min: "-inf", Max: strconv.FormatInt(time.Now().UnixMilli()-1, 10), Count: sweepBatch,
+	return s.rdb.ZRangeByScore(ctx, index, &redis.ZRangeBy{
+		Min: "-inf", Max: strconv.FormatInt(time.Now().Add(-ago).UnixMilli()-1, 10), Count: sweepBatch,
 	}).Result()
 }
 
@@ -79,18 +102,19 @@ func (s *sweeper) names(ctx context.Context, due string) ([]string, error) {
 func (q *Queues) expire(ctx context.Context, n Name) (int64, error) {
 	k := q.key(n)
 	for all, more := int64(0), true; ; {
-		reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, q.argv(k, q.service(), 0)...)
+		reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, append(q.argv(k, q.service(), 1), q.deadBounds(Limits{}))...)
 		if err != nil {
 			return all, err
 		}
 		f := reply.Fields()
-		dropped, lapsed, unreported := f.Int(), f.Int(), f.Int()
+		dropped, dead, lapsed, unreported := f.Int(), f.Int(), f.Int(), f.Int()
 		more = f.Int() == 1
 		if err := f.Err(); err != nil {
 			return all, err
 		}
-		all += dropped + lapsed
+		all += dropped + dead + lapsed
 		q.dropped(ctx, n, dropped, 0)
+		q.deadDropped(ctx, n, dead)
 		q.lapsed(ctx, n, lapsed, unreported)
 		if !more {
 			return all, nil

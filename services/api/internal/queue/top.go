@@ -121,10 +121,7 @@ type Silence struct {
 // Silent returns the channels where no client was seen for longest, at most n. It knows those that
 // were seen within the last 31 days.
 func (o *Operator) Silent(ctx context.Context, n int) ([]Silence, error) {
-	// What this replica has noted and not written down yet is the latest.
-	if err := o.queues.activity.write(ctx); err != nil {
-		return nil, err
-	}
+	o.queues.activity.writeNow(ctx)
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
 	scored, err := o.most(ctx, n, storage.Partition.LastSeen, false)
@@ -139,7 +136,7 @@ func (o *Operator) Silent(ctx context.Context, n int) ([]Silence, error) {
 }
 
 // Replicas returns how many polls each replica of the service holds, by the name that it gave
-// itself at its start. Those that hand no polls over (QST_HANDOVER_PERCENT) are not known.
+// itself at its start. Those that hand no polls over (QST_REBALANCE_PERCENT) are not known.
 func (o *Operator) Replicas(ctx context.Context) (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()

@@ -63,6 +63,7 @@ func (q *Queues) runPull(ctx context.Context, n Name, k storage.Queue, script st
 		r.expired += all.expired
 		r.recovered += all.recovered
 		r.dead += all.dead
+		r.deadDropped += all.deadDropped
 		r.confirmed, r.traces = append(all.confirmed, r.confirmed...), append(all.traces, r.traces...)
 		if all = r; r.outcome != lapsing {
 			return all, nil

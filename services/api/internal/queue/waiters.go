@@ -16,10 +16,11 @@ type waiters struct {
 	last    uint64
 	held    map[string]*poll
 	byQueue map[storage.Queue]*poll // the latest one
+	waiter  map[storage.Queue]waiterOf
 }
 
 func newWaiters(most int) *waiters {
-	return &waiters{max: most, held: make(map[string]*poll), byQueue: make(map[storage.Queue]*poll)}
+	return &waiters{max: most, held: make(map[string]*poll), byQueue: make(map[storage.Queue]*poll), waiter: make(map[storage.Queue]waiterOf)}
 }
 
 // poll is a pull that waits.
@@ -38,7 +39,7 @@ type poll struct {
 	ended bool
 }
 
-// takeNews is what a poll has been told since it last looked.
+// news is what a poll has been told since it last looked.
 type news struct {
 	handed     *handoff // messages to answer with
 	wake       bool     // there is something to read
@@ -55,11 +56,12 @@ type handoff struct {
 	pushed        time.Time // when the push began, if it was on this replica
 }
 
-// add returns a new poll, or nil if there are as many as there may be.
+// add returns a new poll, or nil if there are as many as there may be. If one is held for the same
+// queue already, it gets that one's place.
 func (w *waiters) add(k storage.Queue, wait time.Duration) *poll {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.held) >= w.max {
+	if len(w.held) >= w.max && w.byQueue[k] == nil {
 		return nil
 	}
 	w.last++
@@ -72,12 +74,44 @@ func (w *waiters) add(k storage.Queue, wait time.Duration) *poll {
 	return p
 }
 
+// hold notes that a poll is its queue's waiter now. The one that was before has no place from then
+// on: of one queue a replica holds one poll. (That one hears it from Redis as well, later.)
+func (w *waiters) hold(p *poll) {
+	since := number(p.since)
+	w.mu.Lock()
+	before := w.waiter[p.queue]
+	if before.since > since {
+		w.mu.Unlock()
+		return // p is superseded itself, and will hear it
+	}
+	w.waiter[p.queue] = waiterOf{p, since}
+	if before.poll != nil {
+		delete(w.held, before.poll.name)
+	}
+	w.mu.Unlock()
+	if before.poll != nil {
+		before.poll.notify(func(n *news) { n.superseded = true })
+	}
+}
+
+// waiterOf is a queue's waiter, and since when it is, by Redis's clock.
+type waiterOf struct {
+	poll  *poll
+	since int64
+}
+
 // end forgets a poll, and returns what was handed to it that it has not seen.
 func (w *waiters) end(p *poll) *handoff {
 	w.mu.Lock()
 	delete(w.held, p.name)
+	if w.waiter[p.queue].poll == p {
+		delete(w.waiter, p.queue)
+	}
 	if w.byQueue[p.queue] == p {
 		delete(w.byQueue, p.queue)
+		if other := w.waiter[p.queue].poll; other != nil { // p never became the queue's waiter
+			w.byQueue[p.queue] = other
+		}
 	}
 	w.mu.Unlock()
 	p.mu.Lock()

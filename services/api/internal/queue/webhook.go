@@ -35,19 +35,20 @@ func (d Delivery) FirstID() string {
 // DeadLetter takes the first message of the queue, which was delivered, out of the queue and to the dead
 // letters, with the status and the text that its receiver refused it with. It returns ErrFenced,
 // or ErrNotFound if another message is the first one.
-func (q *Queues) DeadLetter(ctx context.Context, n Name, fence, id string, status int, text string) error {
-	const own = 4
+func (q *Queues) DeadLetter(ctx context.Context, n Name, c Caller, fence, id string, status int, text string) error {
+	const own = 5
 	k := q.key(n)
-	args := append(q.argv(k, q.service(), own), id, status, text, fence)
+	args := append(q.argv(k, q.service(), own), id, status, text, q.deadBounds(c.Limits), fence)
 	reply, err := q.runner.Run(ctx, q.scripts.deadLetter, k.Stream, args...)
 	if err != nil {
 		return fenced(err)
 	}
 	f := reply.Fields()
-	done := f.Int()
+	done, dropped := f.Int(), f.Int()
 	if err := f.Err(); err != nil {
 		return err
 	}
+	q.deadDropped(ctx, n, dropped)
 	if done == 0 {
 		return fmt.Errorf("message %s: %w", id, ErrNotFound)
 	}
@@ -80,7 +81,6 @@ func (q *Queues) Name() string { return q.replica }
 
 // Holding is what a queue holds, without taking anything out.
 type Holding struct {
-	Epoch    string
 	Messages int64
 	Tail     int64 // bytes ever pushed: it grows with each push
 }
@@ -89,10 +89,10 @@ type Holding struct {
 func (o *Operator) Holds(ctx context.Context, n Name) (Holding, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
-	values, err := o.rdb.HMGet(ctx, o.queues.key(n).Meta(), "epoch", "messages", "tail").Result()
+	values, err := o.rdb.HMGet(ctx, o.queues.key(n).Meta(), "messages", "tail").Result()
 	if err != nil {
 		return Holding{}, storage.Unavailable(err)
 	}
 	text := func(i int) string { s, _ := values[i].(string); return s }
-	return Holding{Epoch: text(0), Messages: number(text(1)), Tail: number(text(2))}, nil
+	return Holding{Messages: number(text(0)), Tail: number(text(1))}, nil
 }

@@ -32,10 +32,12 @@ type Connection struct {
 	Connections, Idle int
 	// Timeout bounds dialing, writing and reading.
 	Timeout time.Duration
+	TLS     TLS
 }
 
 // Connect makes a client of what the URL names: one Redis, one found through
-// Sentinel (master_name=), or a Cluster. What the URL's query sets wins. It returns ErrURL.
+// Sentinel (master_name=), or a Cluster. What the URL's query sets wins. It returns
+// ErrURL, or what is wrong with the files that TLS names.
 func Connect(c Connection) (redis.UniversalClient, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
@@ -68,6 +70,9 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, ErrURL
 		}
+		if err := c.TLS.apply(o.TLSConfig); err != nil {
+			return nil, err
+		}
 		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
 		o.ClusterStateReloadInterval = clusterReload
 		return redis.NewClusterClient(o), nil
@@ -76,12 +81,18 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, ErrURL
 		}
+		if err := c.TLS.apply(o.TLSConfig); err != nil {
+			return nil, err
+		}
 		o.ContextTimeoutEnabled = true
 		return redis.NewFailoverClient(o), nil
 	default:
 		o, err := redis.ParseURL(u.String())
 		if err != nil {
 			return nil, ErrURL
+		}
+		if err := c.TLS.apply(o.TLSConfig); err != nil {
+			return nil, err
 		}
 		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
 		return redis.NewClient(o), nil

@@ -17,28 +17,34 @@ const (
 	// durableLanes is the same for scripts that wait for Redis replicas: such a pipeline
 	// takes as long as the replicas do, and only its own connection waits.
 	durableLanes = 8
-	// laneQueue is how many commands may wait for a lane.
+	// laneQueue is how many commands may wait for a lane without being watched over: two lanes
+	// are through with them in time, also if Redis answers none.
 	laneQueue = 1024
 	// pipelineMost and pipelineBytes bound what goes together: Redis answers the last of them
 	// when it has done all.
 	pipelineMost  = 128
 	pipelineBytes = 256 << 10
+	// pipelineOfOne bounds what goes together of one channel: answers may be large, and how
+	// large is known when they are there.
+	pipelineOfOne = 4
 )
 
 // job is a command on its way.
 type job struct {
-	cmd    *redis.Cmd
-	queued time.Time
-	err    error
-	done   chan struct{} // one signal, when cmd and err are final
+	cmd     *redis.Cmd
+	channel string // whose turn it takes
+	size    int    // about how many bytes the command has
+	queued  time.Time
+	err     error
+	done    chan struct{} // one signal, when cmd and err are final
 }
 
 var jobs = sync.Pool{New: func() any { return &job{done: make(chan struct{}, 1)} }}
 
-// size is about how many bytes the command has.
-func (j *job) size() int {
+// sizeOf is about how many bytes a command has.
+func sizeOf(args []any) int {
 	n := 0
-	for _, a := range j.cmd.Args() {
+	for _, a := range args {
 		switch v := a.(type) {
 		case string:
 			n += len(v)
@@ -49,11 +55,17 @@ func (j *job) size() int {
 	return n
 }
 
+// cost is what a job counts when turns are shared: the script itself, its arguments, their bytes.
+func (j *job) cost() int64 {
+	const base, perByte = 16, 512
+	return base + int64(len(j.cmd.Args())) + int64(j.size/perByte)
+}
+
 // node is the lanes to one Redis node.
 type node struct {
 	runner         *Runner
 	client         *redis.Client
-	plain, durable chan *job
+	plain, durable *turns
 	entering       sync.RWMutex  // held while a job enters a lane; gone is closed under it
 	gone           chan struct{} // closed when the node has left the Cluster
 
@@ -62,7 +74,7 @@ type node struct {
 }
 
 func newNode(r *Runner, client *redis.Client) *node {
-	n := &node{runner: r, client: client, plain: make(chan *job, laneQueue), durable: make(chan *job, laneQueue), gone: make(chan struct{})}
+	n := &node{runner: r, client: client, plain: newTurns(plainLanes), durable: newTurns(durableLanes), gone: make(chan struct{})}
 	for range plainLanes {
 		r.workers.Go(func() { n.lane(n.plain, false) })
 	}
@@ -81,66 +93,62 @@ func (n *node) do(j *job, durable bool) error {
 	if durable {
 		queue = n.durable
 	}
-	if err := n.enter(queue, j); err != nil {
+	soon, err := n.enter(queue, j)
+	if err != nil {
 		return err
 	}
-	select {
-	case <-j.done:
-		return nil
-	case <-n.runner.closed:
-		return errClosed
+	var late <-chan time.Time
+	if !soon {
+		timer := time.NewTimer(ConnectionWait)
+		defer timer.Stop()
+		late = timer.C
+	}
+	for {
+		select {
+		case <-j.done:
+			return nil
+		case <-n.runner.closed:
+			return errClosed
+		case <-late:
+			if queue.withdraw(j) {
+				return errWaited
+			}
+			late = nil // a lane has it, and will soon say what became of it
+		}
 	}
 }
 
-// enter puts a job into a lane's queue.
-func (n *node) enter(queue chan *job, j *job) error {
+// enter puts a job where it waits for a lane; see turns.add.
+func (n *node) enter(queue *turns, j *job) (soon bool, err error) {
 	n.entering.RLock()
 	defer n.entering.RUnlock()
 	select {
 	case <-n.gone:
-		return errGone
+		return false, errGone
 	default:
-	}
-	select {
-	case queue <- j:
-		return nil
-	default:
-	}
-	timer := time.NewTimer(ConnectionWait)
-	defer timer.Stop()
-	select {
-	case queue <- j:
-		return nil
-	case <-timer.C:
-		return errWaited
-	case <-n.runner.closed:
-		return errClosed
+		return queue.add(j), nil
 	}
 }
 
-// leave tells everybody in a lane's queue that the node has left the Cluster.
-func (n *node) leave(queue chan *job) {
-	for {
-		select {
-		case j := <-queue:
-			j.err = errGone
-			j.done <- struct{}{}
-		default:
-			return
-		}
+// leave tells everybody who waits for a lane that the node has left the Cluster.
+func (n *node) leave(queue *turns) {
+	for j := queue.take(); j != nil; j = queue.take() {
+		j.err = errGone
+		j.done <- struct{}{}
 	}
 }
 
 // lane sends what waits, as one pipeline after another, until the runner closes or the node has
 // left the Cluster.
-func (n *node) lane(queue chan *job, durable bool) {
+func (n *node) lane(queue *turns, durable bool) {
 	var batch []*job
-	var next *job // taken, but too large for the batch before
+	taken := make(map[string]int)
 	for {
-		batch = batch[:0]
-		if next == nil {
+		first := queue.take()
+		for first == nil {
 			select {
-			case next = <-queue:
+			case <-queue.wake:
+				first = queue.take()
 			case <-n.runner.closing.Done():
 				return // what waits is done by nobody
 			case <-n.gone:
@@ -148,24 +156,23 @@ func (n *node) lane(queue chan *job, durable bool) {
 				return
 			}
 		}
+		if n.runner.closing.Err() != nil {
+			return
+		}
 		// Whoever else is about to send comes along: a goroutine that was woken by the first of
 		// them runs before them otherwise, and sends one command at a time.
 		runtime.Gosched()
-		batch = append(batch, next)
-		size := next.size()
-		next = nil
-	gather:
-		for len(batch) < pipelineMost {
-			select {
-			case j := <-queue:
-				if size += j.size(); size > pipelineBytes {
-					next = j
-					break gather
-				}
-				batch = append(batch, j)
-			default:
-				break gather
+		batch = append(batch[:0], first)
+		clear(taken)
+		taken[first.channel]++
+		for size := first.size; len(batch) < pipelineMost; {
+			j := queue.takeWithin(pipelineBytes-size, taken)
+			if j == nil {
+				break
 			}
+			size += j.size
+			taken[j.channel]++
+			batch = append(batch, j)
 		}
 		n.send(batch, durable)
 	}
@@ -177,27 +184,17 @@ func (n *node) send(batch []*job, durable bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), opts.Timeout)
 	defer cancel()
 	pipe := n.client.Pipeline()
-	sent := 0
 	for _, j := range batch {
-		if time.Since(j.queued) > ConnectionWait {
-			j.err = errWaited
-			continue
-		}
 		_ = pipe.Process(ctx, j.cmd) // only queues it
-		sent++
 	}
 	var wait *redis.Cmd
-	if durable && sent > 0 {
+	if durable {
 		// WAIT speaks of the writes of its own connection: of the whole pipeline.
 		wait = pipe.Do(ctx, "wait", opts.MinReplicas, (opts.Timeout / 2).Milliseconds())
 	}
-	if sent > 0 {
-		_, _ = pipe.Exec(ctx) // each command has its own error
-	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
 	for _, j := range batch {
-		if j.err == nil {
-			j.err = j.cmd.Err()
-		}
+		j.err = j.cmd.Err()
 		if j.err == nil && wait != nil {
 			if have, err := wait.Int(); err != nil {
 				j.err = err

@@ -96,6 +96,9 @@ func (q Queue) Meta() string { return q.Stream + ":meta" }
 // Seen is the hash of the digests of messages taken lately.
 func (q Queue) Seen() string { return q.Stream + ":seen" }
 
+// SeenBefore is the generation of digests before.
+func (q Queue) SeenBefore() string { return q.Stream + ":seen_before" }
+
 // Dead is the stream of dead letters.
 func (q Queue) Dead() string { return q.Stream + ":dead" }
 
@@ -130,6 +133,9 @@ func (p Partition) Depth() string { return p.Start + "depth" }
 
 // Dead is the index of queues that have dead letters, by how many.
 func (p Partition) Dead() string { return p.Start + "dead" }
+
+// DeadOldest is the index of queues that have dead letters, by when the first one became one.
+func (p Partition) DeadOldest() string { return p.Start + "dead_oldest" }
 
 // Totals is the hash of messages, bytes and dead letters in all the partition's queues.
 func (p Partition) Totals() string { return p.Start + "totals" }

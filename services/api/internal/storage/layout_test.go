@@ -17,7 +17,7 @@ func TestKeys(t *testing.T) {
 	p := l.Partitions()[q.Partition]
 	clustered := NewLayout("qst", 64, true).Partitions()
 	got := []string{
-		q.Stream, q.Meta(), q.Seen(), q.Dead(), q.Activity(), q.States(), p.Channels(), p.Oldest(), p.Due(), p.Depth(), p.Totals(), p.LastSeen(), p.Dead(),
+		q.Stream, q.Meta(), q.Seen(), q.SeenBefore(), q.Dead(), q.Activity(), q.States(), p.Channels(), p.Oldest(), p.Due(), p.Depth(), p.DeadOldest(), p.Totals(), p.LastSeen(), p.Dead(),
 		l.Record("+855.12@x"), l.Partitions()[63].Channels(), p.Wake("r"), clustered[q.Partition].Wake("r"), clustered[0].Wake("r"),
 		l.Stored(), l.Replicas(), q.Name, q.Webhook(), p.Webhooks(), l.Workers(),
 	}
@@ -25,6 +25,7 @@ func TestKeys(t *testing.T) {
 		qst:{38o}:q:+855.12@x:inbound
 		qst:{38o}:q:+855.12@x:inbound:meta
 		qst:{38o}:q:+855.12@x:inbound:seen
+		qst:{38o}:q:+855.12@x:inbound:seen_before
 		qst:{38o}:q:+855.12@x:inbound:dead
 		qst:{38o}:q:+855.12@x:inbound:activity
 		qst:{38o}:q:+855.12@x:inbound:states
@@ -32,6 +33,7 @@ func TestKeys(t *testing.T) {
 		qst:{38o}:oldest
 		qst:{38o}:due
 		qst:{38o}:depth
+		qst:{38o}:dead_oldest
 		qst:{38o}:totals
 		qst:{38o}:last_seen
 		qst:{38o}:dead

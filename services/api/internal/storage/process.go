@@ -24,6 +24,9 @@ type process struct {
 	name    string            // "": not known yet
 	digests map[Script]string // of the scripts that it was given
 	given   map[Script]uint64 // how often
+
+	failures uint64 // meetings that failed
+	failure  error  // of the last one
 }
 
 // known returns the digest of a script, "" if the process was not given it, and how often the
@@ -34,14 +37,33 @@ func (v *process) known(s Script) (digest string, times uint64) {
 	return v.digests[s], v.given[s]
 }
 
+// failed returns how many meetings have failed, and why the last one did.
+func (v *process) failed() (uint64, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.failures, v.failure
+}
+
 // meet learns the name of the process, and gives it a script, unless somebody has done so since
-// the script was given so many times. It returns ErrUnavailable.
-func (n *node) meet(ctx context.Context, s Script, times uint64) error {
+// the script was given so many times. Those who came while somebody's meeting failed share that
+// failure: so nobody waits for more than two. It returns ErrUnavailable.
+func (n *node) meet(ctx context.Context, s Script, times uint64) (err error) {
+	before, _ := n.process.failed()
 	n.meeting.Lock() // one at a time: after a restart of Redis everybody comes at once
 	defer n.meeting.Unlock()
 	if _, now := n.process.known(s); now != times {
 		return nil
 	}
+	if failures, err := n.process.failed(); failures != before {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			n.process.mu.Lock()
+			n.process.failures, n.process.failure = n.process.failures+1, err
+			n.process.mu.Unlock()
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.runner.opts.Timeout)
 	defer cancel()
 	// One connection: so the process that is asked is the one that gets the script.
@@ -49,7 +71,6 @@ func (n *node) meet(ctx context.Context, s Script, times uint64) error {
 	defer func() { _ = conn.Close() }() // back to the pool
 	name := embeddedName
 	if !n.runner.opts.Embedded {
-		var err error
 		if name, err = processName(ctx, conn); err != nil {
 			return err
 		}

@@ -64,8 +64,8 @@ func (r *Runner) Close() {
 }
 
 // Run runs a script and returns its reply, a list. key is one of the script's keys, and
-// stands for the slot of all of them. It ends within ConnectionWait and twice
-// [RunnerOptions.Timeout], or a little later, and returns ErrUnavailable if Redis can't serve.
+// stands for the slot of all of them. It ends within ConnectionWait and a few times
+// [RunnerOptions.Timeout] (a Redis that is met for the first time is given the script first), and returns ErrUnavailable if Redis can't serve.
 //
 // What runs is not cut short when ctx ends, only bounded: a client that goes away must
 // not leave in doubt what was stored.
@@ -139,6 +139,7 @@ func (r *Runner) send(ctx context.Context, n *node, sha, key string, args []any,
 	all = append(append(all, "evalsha", sha, 1, key), args...)
 	j := jobs.Get().(*job) //nolint:forcetypeassert // of the pool's New
 	j.cmd = redis.NewCmd(context.WithoutCancel(ctx), all...)
+	j.channel, j.size = channelOf(key), sizeOf(all)
 	j.queued, j.err = time.Now(), nil
 	if err := n.do(j, durable); err != nil {
 		return nil, err
@@ -161,8 +162,7 @@ func moved(err error) bool {
 		redis.HasErrorPrefix(err, "CLUSTERDOWN") || errors.Is(err, redis.ErrClosed) || errors.Is(err, errGone)
 }
 
-// drop ends the lanes to a node whose client the client of the Cluster has closed: the node has
-// left the Cluster.
+// drop ends the lanes to a node that has left the Cluster.
 func (r *Runner) drop(n *node) {
 	r.mu.Lock()
 	last := r.nodes[n.client] == n
@@ -207,12 +207,40 @@ func (r *Runner) node(ctx context.Context, key string) (*node, error) {
 		return n, nil
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if n = r.nodes[client]; n == nil {
 		n = newNode(r, client)
 		r.nodes[client] = n
 	}
+	r.mu.Unlock()
+	if c, ok := r.rdb.(*redis.ClusterClient); ok {
+		r.dropOthers(ctx, c) // where a node is new, an old one may have left
+	}
 	return n, nil
+}
+
+// dropOthers ends the lanes to nodes that a Cluster no longer has.
+func (r *Runner) dropOthers(ctx context.Context, c *redis.ClusterClient) {
+	var mu sync.Mutex
+	has := make(map[*redis.Client]bool)
+	if err := c.ForEachShard(ctx, func(_ context.Context, client *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		has[client] = true
+		return nil
+	}); err != nil {
+		return // next time
+	}
+	var left []*node
+	r.mu.RLock()
+	for client, n := range r.nodes {
+		if !has[client] {
+			left = append(left, n)
+		}
+	}
+	r.mu.RUnlock()
+	for _, n := range left {
+		r.drop(n)
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

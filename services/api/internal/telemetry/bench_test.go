@@ -60,6 +60,7 @@ func BenchmarkTracing(b *testing.B) {
 					flag = "01"
 				}
 				api := httpapi.New(httpapi.Options{
+					Bounds:      httpapi.Bounds{Requests: 1000, Bytes: 1 << 30, ChannelBytes: 1 << 30},
 					Queues:      queues,
 					QueueLimits: queue.Limits{MaxMessages: 1 << 40, MaxBytes: 1 << 40}, Limits: qst.Limits{MaxMessages: 10, MaxMessageBytes: 1 << 10},
 					PushMaxBytes: 1 << 20, RequestTimeout: time.Minute, LongPollMax: time.Minute,

@@ -28,11 +28,13 @@ type Metrics struct {
 	Expired      metric.Int64Counter // queue
 	Lapsed       metric.Int64Counter // queue; past their validity
 	DeadLettered metric.Int64Counter // queue
+	DeadDropped  metric.Int64Counter // queue
 	Reports      metric.Int64Counter // state; reports of what became of messages
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
 	Recovered    metric.Int64Counter // queue; confirmed without a delivery that Redis remembers
 	Refused      metric.Int64Counter // method, reason; requests, not messages
+	Guesses      metric.Int64Counter // of, outcome; wrong credentials
 	BytesIn      metric.Int64Counter // queue; bodies as they came
 	BytesOut     metric.Int64Counter // queue; bodies as they went
 
@@ -84,11 +86,13 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
 	counter(&m.Lapsed, "qst.messages.lapsed", "", "Messages dropped because they were not valid any more (qst-ttl, qst-valid-until, a channel's inbound_ttl and outbound_ttl).")
 	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
+	counter(&m.DeadDropped, "qst.messages.dead.dropped", "", "Dead letters dropped, as they were too many, too large or too old (QST_DEAD_MAX_MESSAGES, QST_DEAD_MAX_BYTES, QST_DEAD_RETENTION).")
 	counter(&m.Reports, "qst.reports", "", "Reports of what became of messages, by state; other: a state of the phone's own.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
 	counter(&m.Recovered, "qst.messages.recovered", "", "Messages confirmed without a delivery that Redis remembers: it has lost history, and an ETag said what had been processed.")
 	counter(&m.Refused, "qst.requests.refused", "", "Pushes (POST) and pulls (GET) that were not answered 200, by reason.")
+	counter(&m.Guesses, "qst.credentials.wrong", "", "Wrong credentials, of channels and of the admin API: compared, turned away because there were too many, or given up by their clients.")
 	counter(&m.BytesIn, "qst.push.size", "By", "Bytes of pushed batches, decompressed.")
 	counter(&m.BytesOut, "qst.pull.size", "By", "Bytes of pulled batches.")
 	counter(&m.LostTouch, "qst.redis.readers.lost", "", "Times that a reader of wakes lost touch with Redis; a replica has one, and in a Cluster one for each partition.")
@@ -151,12 +155,19 @@ type TopQueue struct {
 // Pool is how the connections to Redis are.
 type Pool struct{ Open, Idle, Waited, TimedOut int64 }
 
+// InFlight is what the requests under way take of the replica.
+type InFlight struct {
+	Bytes, Max int64
+	AtLimit    int // channels that have as many under way as they may
+}
+
 // Sources are what is looked up when the metrics are read.
 type Sources struct {
 	Serving   func() bool // requests are let in
 	Polls     func() int
 	PollsMost int // that this replica holds
 	Pool      func() Pool
+	InFlight  func() InFlight
 	Totals    func(context.Context) (Totals, error)
 }
 
@@ -185,6 +196,9 @@ func (m *Metrics) Observe(from Sources) error {
 	idle := gauge("qst.redis.connections.idle", "", "Of these, those that nobody uses.")
 	waited := sum("qst.redis.connections.waits", "Times that a request waited for a connection.")
 	timedOut := sum("qst.redis.connections.timeouts", "Times that a request waited in vain.")
+	inFlight := gauge("qst.in_flight.size", "By", "Memory that requests under way take, as the service reckons it.")
+	inFlightMax := gauge("qst.in_flight.limit", "By", "Memory that they may take (QST_MAX_IN_FLIGHT).")
+	atLimit := gauge("qst.channels.at_limit", "", "Channels that have as many requests under way on this replica as they may (QST_CHANNEL_MAX_REQUESTS).")
 	messages := gauge("qst.queues.messages", "", "Messages in all queues of all channels. The same from every replica: take the max.")
 	size := gauge("qst.queues.size", "By", "Bytes of the messages in all queues. The same from every replica: take the max.")
 	dead := gauge("qst.queues.dead_letters", "", "Dead letters in all queues. The same from every replica: take the max.")
@@ -202,6 +216,10 @@ func (m *Metrics) Observe(from Sources) error {
 		o.ObserveInt64(idle, p.Idle)
 		o.ObserveInt64(waited, p.Waited)
 		o.ObserveInt64(timedOut, p.TimedOut)
+		f := from.InFlight()
+		o.ObserveInt64(inFlight, f.Bytes)
+		o.ObserveInt64(inFlightMax, f.Max)
+		o.ObserveInt64(atLimit, int64(f.AtLimit))
 		t, err := from.Totals(ctx)
 		o.ObserveInt64(ready, number(err == nil && from.Serving()))
 		if err != nil {
@@ -226,7 +244,7 @@ func (m *Metrics) Observe(from Sources) error {
 			}
 		}
 		return nil
-	}, ready, held, most, open, idle, waited, timedOut, messages, size, dead, oldest, channels, webhooks, active, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, inFlight, inFlightMax, atLimit, messages, size, dead, oldest, channels, webhooks, active, topMessages, topOldest)
 	return errors.Join(append(errs, err)...)
 }
 

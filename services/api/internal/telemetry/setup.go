@@ -58,8 +58,11 @@ func Setup(ctx context.Context, build Build) (_ *Providers, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("telemetry: exporter of traces: %w", err)
 		}
-		// The sampler is what OTEL_TRACES_SAMPLER says; without it, what the caller decided.
-		tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))
+		sampler, err := sampler()
+		if err != nil {
+			return nil, fmt.Errorf("telemetry: %w", err)
+		}
+		tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res), sdktrace.WithSampler(sampler))
 		p.shutdown = append(p.shutdown, tracers.Shutdown)
 		p.Tracer = tracers.Tracer(scope)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"hash/fnv"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +21,9 @@ const (
 	// leaseMargin is how much earlier the worker itself stops sending: a beat is on its way for a
 	// while, and so is a request.
 	leaseMargin = 3 * time.Second
+	// leaving is the figure of a worker that ends: it has some queues yet, and is to have none. (Others say how
+	// many they have.)
+	leaving = 1 << 30
 )
 
 // pulse is what a worker knows of itself and the others.
@@ -27,10 +32,11 @@ type pulse struct {
 	last   time.Time // when the last beat that was heard was sent
 	lapsed time.Time // when a beat came that may have been too late
 	live   []string
+	owners []string // of these: those that are to have queues
 }
 
-// heard notes a beat that was sent at a time, and who lives. It tells whether others live now
-// than before.
+// heard notes a beat that was sent at a time, and who lives, with the figure that each says. It tells
+// whether others are to have queues now than before.
 func (p *pulse) heard(sent time.Time, live map[string]int) (changed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -38,21 +44,22 @@ func (p *pulse) heard(sent time.Time, live map[string]int) (changed bool) {
 		p.lapsed = time.Now()
 	}
 	p.last = sent
-	before := len(p.live)
-	same := 0
-	for _, name := range p.live {
-		if _, ok := live[name]; ok {
-			same++
+	before := p.owners
+	p.live, p.owners = nil, nil
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		p.live = append(p.live, name)
+		if live[name] != leaving {
+			p.owners = append(p.owners, name)
 		}
 	}
-	if same == before && before == len(live) {
-		return false
-	}
-	p.live = p.live[:0:0]
-	for name := range live {
-		p.live = append(p.live, name)
-	}
-	return true
+	return !slices.Equal(before, p.owners)
+}
+
+// count returns how many workers are to have queues.
+func (p *pulse) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.owners)
 }
 
 // holds tells whether leases that were good at a time are good now: no other worker can have
@@ -67,12 +74,7 @@ func (p *pulse) holds(since time.Time) bool {
 func (p *pulse) lives(worker string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, name := range p.live {
-		if name == worker {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.live, worker)
 }
 
 // owner returns the worker that is to have a queue: the one with the highest hash of both.
@@ -81,7 +83,7 @@ func (p *pulse) owner(name string) string {
 	defer p.mu.Unlock()
 	var best string
 	var highest uint64
-	for _, worker := range p.live {
+	for _, worker := range p.owners {
 		if h := weight(worker, name); best == "" || h > highest || h == highest && worker > best {
 			best, highest = worker, h
 		}
@@ -101,10 +103,14 @@ func weight(worker, name string) uint64 {
 	return x ^ x>>33
 }
 
-// beat says that the worker lives, and hears who else does.
-func (w *Worker) beat(ctx context.Context) (changed bool, err error) {
+// beat says that the worker lives, and whether it ends, and hears who else does.
+func (w *Worker) beat(ctx context.Context, ends bool) (changed bool, err error) {
+	figure := w.count()
+	if ends {
+		figure = leaving
+	}
 	sent := time.Now()
-	live, err := w.opts.Queues.Beat(ctx, w.opts.Layout.Workers(), w.count())
+	live, err := w.opts.Queues.Beat(ctx, w.opts.Layout.Workers(), figure)
 	if err != nil {
 		return false, err
 	}

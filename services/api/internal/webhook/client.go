@@ -23,6 +23,9 @@ const (
 	evidence = 1024
 	// idleConnections is how long a connection to a host stays for the next batch.
 	idleConnections = 90 * time.Second
+	// An HTTP/2 connection that brings nothing for sendPingAfter is asked whether it lives, and closed if
+	// there is no answer within pingTimeout. Otherwise it would be used after it has died.
+	sendPingAfter, pingTimeout = 20 * time.Second, 10 * time.Second
 )
 
 // ClientOptions are the settings of a [Client].
@@ -48,7 +51,9 @@ func NewClient(opts ClientOptions) *Client {
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    10 * time.Second,
 			ForceAttemptHTTP2:      true,
+			HTTP2:                  &http.HTTP2Config{SendPingTimeout: sendPingAfter, PingTimeout: pingTimeout},
 			DisableCompression:     true, // an answer is as large as it is
 			MaxIdleConnsPerHost:    opts.PerHost,
 			IdleConnTimeout:        idleConnections,
@@ -59,6 +64,9 @@ func NewClient(opts ClientOptions) *Client {
 
 // Close ends the connections that nobody uses.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// errTooLong is why the rest of an answer's body was not read.
+var errTooLong = errors.New("the answer is too long")
 
 // ErrURL is returned for a push_url that is not good.
 var ErrURL = errors.New("push_url is not good")
@@ -142,7 +150,7 @@ func (c *Client) send(ctx context.Context, t Target, r request) (a reply) {
 	a = reply{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), retryAfter: retryAfter(resp.Header, time.Now())}
 	a.body, a.err = io.ReadAll(io.LimitReader(resp.Body, r.maxAnswer+1))
 	if int64(len(a.body)) > r.maxAnswer {
-		a.body, a.err = a.body[:r.maxAnswer], fmt.Errorf("the answer has more than %d bytes", r.maxAnswer)
+		a.body, a.err = a.body[:r.maxAnswer], fmt.Errorf("%w: more than %d bytes", errTooLong, r.maxAnswer)
 	}
 	if a.err != nil {
 		a.err = without(a.err)

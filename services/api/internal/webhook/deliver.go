@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,11 +54,11 @@ func (d *delivery) deliver(requests context.Context) error {
 	to, pause := unused, time.Duration(0)
 	defer func() { d.w.hosts.release(host, to, pause) }()
 
-	id := fmt.Sprintf("%s-%s-%s-%s", got.ETag.Epoch, got.FirstID(), got.ETag.ID, d.hook.Format)
 	body, err := qst.AppendFromCanonical(nil, d.format, got.Payloads)
 	if err != nil {
 		return fmt.Errorf("queue %s of channel %s holds what is not a message as the service writes them", d.name.Kind, d.name.Channel)
 	}
+	id := batchID(d.key.Name, got, body)
 	n := len(got.Payloads)
 	checked := time.Now()
 	d.repeat = n
@@ -69,14 +70,19 @@ func (d *delivery) deliver(requests context.Context) error {
 		return errLapsed
 	}
 	a := d.send(requests, id, "messages", body, got)
-	if requests.Err() != nil && a.status == 0 {
+	if requests.Err() != nil && !a.whole() {
 		return requests.Err() // it was cut: nothing is known, and it comes again
 	}
-	to, pause = answered, a.retryAfter
-	if a.status == 0 || overloaded(a.status) {
-		to = failing
-	}
+	to, pause = a.outcome(), min(a.retryAfter, d.w.opts.RetryAfterMax)
 	return d.settle(requests, id, got, a)
+}
+
+// batchID is a batch's webhook-id: where its messages stand, and a digest of the queue and of what
+// is sent. So the same id is the same bytes of the same queue, whatever happened to Redis meanwhile (an epoch would be another one
+// then).
+func batchID(name string, got queue.Delivery, body []byte) string {
+	digest := sha256.Sum256(append([]byte(name+"\n"), body...))
+	return fmt.Sprintf("%s-%s-%x", got.FirstID(), got.ETag.ID, digest[:8])
 }
 
 // read reads the batch that was sent and not taken, or else the next one. It waits for one, until
@@ -129,7 +135,7 @@ func (d *delivery) send(ctx context.Context, id, what string, body []byte, got q
 	trace.SpanFromContext(ctx).SetAttributes(attribute.Int("http.response.status_code", a.status))
 	o := noAnswer
 	if a.status > 0 {
-		o = judge(a.status).String()
+		o = a.verdict().String()
 	}
 	w.opts.Metrics.WebhookRequests.Add(ctx, 1, outcomeOf(o))
 	w.opts.Metrics.WebhookDuration.Record(ctx, a.took.Seconds(), outcomeOf(o))
@@ -138,11 +144,7 @@ func (d *delivery) send(ctx context.Context, id, what string, body []byte, got q
 
 // settle does with a batch what its answer says.
 func (d *delivery) settle(ctx context.Context, id string, got queue.Delivery, a reply) error {
-	n := len(got.Payloads)
-	v := again
-	if a.status > 0 {
-		v = judge(a.status)
-	}
+	n, v := len(got.Payloads), a.verdict()
 	if v == taken && d.hook.Replies {
 		if err := d.reply(ctx, id, a); err != nil {
 			v, a = again, reply{status: a.status, err: fmt.Errorf("its replies: %w", err), retryAfter: a.retryAfter}
@@ -161,7 +163,7 @@ func (d *delivery) settle(ctx context.Context, id string, got queue.Delivery, a 
 	case v == refused:
 		d.repeat, d.window = 0, 1
 		d.later(d.last(a)...)
-		err := d.w.opts.Queues.DeadLetter(ctx, d.name, d.lease.fence, got.FirstID(), a.status, a.text())
+		err := d.w.opts.Queues.DeadLetter(ctx, d.name, d.caller, d.lease.fence, got.FirstID(), a.status, a.text())
 		if errors.Is(err, queue.ErrNotFound) {
 			return nil // an operator or the retention was faster
 		}

@@ -32,6 +32,7 @@ type delivery struct {
 	w         *Worker
 	name      queue.Name
 	key       storage.Queue
+	worker    context.Context // ends when the worker is to end
 	ctx       context.Context // ends when the worker is to give the queue up
 	cancel    context.CancelFunc
 	done      chan struct{}
@@ -46,6 +47,7 @@ type delivery struct {
 	dirty     map[string]any // fields of the state that are to be noted
 
 	// What follows is of its own goroutine.
+	held   bool // the lease may be this worker's: it has to be given back
 	lease  lease
 	hook   access.StoredWebhook
 	caller queue.Caller
@@ -70,7 +72,7 @@ type lease struct {
 }
 
 func newDelivery(ctx context.Context, w *Worker, n queue.Name, k storage.Queue) *delivery {
-	d := &delivery{w: w, name: n, key: k, done: make(chan struct{}), nudged: make(chan struct{}, 1)}
+	d := &delivery{w: w, name: n, key: k, worker: ctx, done: make(chan struct{}), nudged: make(chan struct{}, 1)}
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	return d
 }
@@ -127,14 +129,22 @@ func (d *delivery) pause(wait time.Duration) {
 }
 
 // run has the lease and delivers, until the queue is another worker's or has no webhook. Requests
-// are bound to the context that it is given.
+// are bound to the context that it is given. A lease that this worker may have is given back
+// before run returns: the others take none from a worker that lives.
 func (d *delivery) run(requests context.Context) {
 	defer close(d.done)
 	defer d.cancel()
+	defer d.lose()
+	defer d.giveBack()
 	for d.ctx.Err() == nil {
 		err := d.take()
 		if err == nil {
 			err = d.hold(requests)
+		}
+		if errors.Is(err, queue.ErrFenced) {
+			d.held = false
+		}
+		if d.ctx.Err() == nil {
 			d.lose()
 		}
 		switch {
@@ -155,17 +165,15 @@ func (d *delivery) take() error {
 	case <-d.ctx.Done():
 		return d.ctx.Err()
 	}
-	fence, holder, err := d.w.opts.States.claim(d.ctx, d.name, d.w.name, "")
+	d.etag, d.window, d.repeat = nil, 0, 0
+	holder, err := d.claim(d.ctx, "")
 	if errors.Is(err, errHeld) && holder != "" && !d.w.pulse.lives(holder) {
-		fence, _, err = d.w.opts.States.claim(d.ctx, d.name, d.w.name, holder)
+		_, err = d.claim(d.ctx, holder)
 	}
 	if err != nil {
 		return err
 	}
-	d.lease = lease{fence: fence}
-	d.etag, d.window, d.repeat = nil, 0, 0
 	if err := d.load(); err != nil {
-		d.lose()
 		return err
 	}
 	// A batch that another worker sent comes again as it was.
@@ -175,6 +183,16 @@ func (d *delivery) take() error {
 		d.window = min(d.window, d.repeat)
 	}
 	return nil
+}
+
+// claim takes the lease, also from a worker that is gone. It returns who has it and errHeld, if
+// another worker has. After an error of another kind the lease may be taken: then its token is not
+// known.
+func (d *delivery) claim(ctx context.Context, gone string) (holder string, err error) {
+	fence, holder, err := d.w.opts.States.claim(ctx, d.name, d.w.name, gone)
+	d.lease = lease{fence: fence}
+	d.held = !errors.Is(err, errHeld) && !errors.Is(err, queue.ErrNotFound)
+	return holder, err
 }
 
 // load reads what operators said, and how the webhook is.
@@ -190,6 +208,10 @@ func (d *delivery) load() error {
 	hook, ok := record.Webhooks[d.name.Kind]
 	if !ok {
 		return queue.ErrNotFound
+	}
+	// What is not noted yet is part of how the webhook is: that it has stopped, for one.
+	if err := d.note(d.ctx); err != nil && !errors.Is(err, errChanged) {
+		return err
 	}
 	states, err := opts.States.States(d.ctx, d.name)
 	if err != nil {
@@ -267,7 +289,6 @@ func (d *delivery) hold(requests context.Context) error {
 			sleep(d.ctx, jitter(backoff(min(failures, 3), 4*time.Second)))
 		}
 	}
-	d.giveUp()
 	return nil
 }
 
@@ -280,6 +301,7 @@ func (d *delivery) step(requests context.Context) error {
 		if err := d.load(); err != nil {
 			return err
 		}
+		d.w.hosts.relent(d.host) // an operator has changed something, perhaps the host
 	}
 	if err := d.tryOut(requests); err != nil {
 		return err
@@ -296,6 +318,9 @@ func (d *delivery) step(requests context.Context) error {
 		return nil
 	}
 	if d.hook.Mode == access.WebhookWake {
+		if err := d.confirm(d.ctx); err != nil { // it was of the other mode when that was taken
+			return err
+		}
 		return d.wakeUp(requests)
 	}
 	return d.deliver(requests)
@@ -313,38 +338,6 @@ func (d *delivery) confirm(ctx context.Context) error {
 	return err
 }
 
-// giveUp confirms what was taken, notes what is to be noted, and gives the lease back. What it
-// can't do in time the next worker makes up for.
-func (d *delivery) giveUp() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), farewell)
-	defer cancel()
-	for d.etag != nil && ctx.Err() == nil {
-		err := d.confirm(ctx)
-		if errors.Is(err, queue.ErrUnknownChannel) { // the record has been changed: then anew
-			if d.caller.Life = d.lifeNow(ctx); d.caller.Life == "" {
-				break
-			}
-			continue
-		}
-		if errors.Is(err, queue.ErrFenced) {
-			return
-		}
-		if err != nil {
-			sleep(ctx, jitter(500*time.Millisecond))
-		}
-	}
-	d.later(fieldWorker, "")
-	d.flush(ctx)
-}
-
-func (d *delivery) lifeNow(ctx context.Context) string {
-	record, err := d.w.opts.Channels.Get(ctx, d.name.Channel)
-	if err != nil {
-		return ""
-	}
-	return record.Life()
-}
-
 // lose says that there is no lease any more.
 func (d *delivery) lose() {
 	d.move("")
@@ -352,54 +345,4 @@ func (d *delivery) lose() {
 	defer d.mu.Unlock()
 	d.holding, d.dirty = nil, nil
 	d.condition.Store(int32(notHeld))
-}
-
-// flush notes what went well.
-func (d *delivery) flush(ctx context.Context) {
-	d.mu.Lock()
-	held := d.holding
-	d.mu.Unlock()
-	d.noting.Lock()
-	defer d.noting.Unlock()
-	fields := d.undone()
-	if held == nil || len(fields) == 0 {
-		return
-	}
-	err := d.w.opts.States.note(context.WithoutCancel(ctx), d.name, held.fence, held.life, held.revision, fields...)
-	if err != nil && !errors.Is(err, errChanged) {
-		// For show: the next one that goes well is noted again.
-		d.w.log.DebugContext(ctx, "noting how a webhook is", "channel", d.name.Channel, "queue", d.name.Kind, "error", err)
-	}
-}
-
-// note notes fields of the state now, after what is to be noted from before.
-func (d *delivery) note(ctx context.Context, fields ...any) error {
-	d.noting.Lock()
-	defer d.noting.Unlock()
-	fields = append(d.undone(), fields...)
-	return d.w.opts.States.note(ctx, d.name, d.lease.fence, d.lease.life, d.lease.revision, fields...)
-}
-
-// later has fields noted some time soon.
-func (d *delivery) later(fields ...any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.dirty == nil {
-		d.dirty = make(map[string]any)
-	}
-	for i := 0; i < len(fields); i += 2 {
-		name, _ := fields[i].(string)
-		d.dirty[name] = fields[i+1]
-	}
-}
-
-// undone returns the fields that are to be noted; the caller notes them.
-func (d *delivery) undone() (fields []any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name, value := range d.dirty {
-		fields = append(fields, name, value)
-	}
-	d.dirty = nil
-	return fields
 }

@@ -8,9 +8,10 @@
 //
 // Each worker says every two seconds that it lives. Of those that live, the one with the highest
 // hash of its name and the queue's is to have the queue: all workers reckon the same, and nobody
-// assigns. To have a queue is a lease with a fencing token (lua/claim.lua). A lease is taken from
+// assigns. One that ends says so, and is heard until its requests have ended: it is to have no queue any
+// more, and nobody takes one from it. To have a queue is a lease with a fencing token (lua/claim.lua). A lease is taken from
 // a worker that gave it back, or has not been heard for [leaseTTL]. What a worker does to a queue
-// (confirm, set aside, note what is sent) is refused with an old token, and a worker that was not
+// (confirm, make a dead letter, note what is sent) is refused with an old token, and a worker that was not
 // heard itself for too long sends nothing until it has asked again. So a worker that froze does no
 // harm when it goes on.
 //

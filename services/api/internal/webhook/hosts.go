@@ -25,15 +25,16 @@ type hosts struct {
 	mu     sync.Mutex
 	used   int
 	byName map[string]*host
-	freed  chan struct{} // closed, and made anew, when a place may have become free
+	freed  chan struct{} // closed, and made anew, when all places were used and one is given back
 }
 
 type host struct {
 	window   int // places that it has now
 	used     int
-	failures int       // in a row
-	until    time.Time // nothing goes to it before
-	queues   int       // deliveries that are to it
+	failures int           // in a row
+	until    time.Time     // nothing goes to it before
+	queues   int           // deliveries that are to it
+	freed    chan struct{} // closed, and made anew, when one of its places may have become free
 }
 
 func newHosts(all, each int, longest time.Duration) *hosts {
@@ -46,7 +47,7 @@ func (h *hosts) join(name string) {
 	defer h.mu.Unlock()
 	one := h.byName[name]
 	if one == nil {
-		one = &host{window: min(hostFirst, h.each)}
+		one = &host{window: min(hostFirst, h.each), freed: make(chan struct{})}
 		h.byName[name] = one
 	}
 	one.queues++
@@ -75,9 +76,12 @@ func (h *hosts) try(name string) bool {
 func (h *hosts) take(name string) (ok bool, wait time.Duration, freed <-chan struct{}) {
 	one := h.byName[name]
 	if wait = one.until.Sub(h.now()); wait > 0 {
-		return false, wait, h.freed
+		return false, wait, one.freed
 	}
-	if h.used >= h.all || one.used >= one.window || one.open() && one.used > 0 {
+	if one.used >= one.window || one.open() && one.used > 0 {
+		return false, 0, one.freed
+	}
+	if h.used >= h.all {
 		return false, 0, h.freed
 	}
 	h.used++
@@ -123,7 +127,8 @@ const (
 	failing                 // it did not answer, or said that it is too busy
 )
 
-// release gives a place back. pause is how long the host asked to be left alone; 0: it did not.
+// release gives a place back. pause is how long the host asked to be left alone, as far as that is
+// granted; 0: it did not.
 func (h *hosts) release(name string, o outcome, pause time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -142,6 +147,25 @@ func (h *hosts) release(name string, o outcome, pause time.Duration) {
 		}
 	case unused:
 	}
+	one.look()
+	if h.used == h.all-1 { // those of every host may wait for that
+		close(h.freed)
+		h.freed = make(chan struct{})
+	}
+}
+
+// relent lets a request to a host through now that is left alone for some time: an operator has
+// changed something. If that one fails, too, the host is left alone again.
+func (h *hosts) relent(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	one := h.byName[name]
+	one.until = time.Time{}
+	one.look()
+}
+
+// look has those look again who wait for a place of the host.
+func (h *host) look() {
 	close(h.freed)
 	h.freed = make(chan struct{})
 }

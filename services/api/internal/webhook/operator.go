@@ -50,6 +50,27 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]queue.Name
 	return names, nil
 }
 
+// Shown returns how the webhooks of queues are, as States does, but that a worker has none that is gone:
+// another one takes the queue from it.
+func (s *Store) Shown(ctx context.Context, names ...queue.Name) ([]State, error) {
+	states, err := s.States(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	live, err := s.rdb.HKeys(ctx, s.layout.Workers()).Result() // one that is gone is taken out, or the whole hash expires
+	if err != nil {
+		return nil, storage.Unavailable(err)
+	}
+	for i := range states {
+		if !slices.Contains(live, states[i].Worker) {
+			states[i].Worker = ""
+		}
+	}
+	return states, nil
+}
+
 // Resume lets a webhook go on that has stopped, and has one that failed tried now. It returns
 // queue.ErrNotFound.
 func (s *Store) Resume(ctx context.Context, n queue.Name) error {

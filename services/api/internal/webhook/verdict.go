@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -53,6 +54,30 @@ func overloaded(status int) bool {
 		return true
 	}
 	return false
+}
+
+// verdict returns what an answer means. One that says that the batch was taken, and does not come whole, says
+// nothing: the receiver may have failed on the way.
+func (a reply) verdict() verdict {
+	if a.status == 0 {
+		return again
+	}
+	v := judge(a.status)
+	if v == taken && !a.whole() {
+		return again
+	}
+	return v
+}
+
+// whole tells whether the answer came to its end, or to the bound up to which it is read.
+func (a reply) whole() bool { return a.status > 0 && (a.err == nil || errors.Is(a.err, errTooLong)) }
+
+// outcome returns what an answer tells of its host.
+func (a reply) outcome() outcome {
+	if !a.whole() || overloaded(a.status) {
+		return failing
+	}
+	return answered
 }
 
 // retryAfter returns how long an answer asks to wait; 0: it does not say.

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -39,7 +40,7 @@ func (d *delivery) wakeUp(requests context.Context) error {
 	var pause time.Duration
 	defer func() { d.w.hosts.release(host, to, pause) }()
 
-	id := fmt.Sprintf("%s-wake-%d-%d-%s", holds.Epoch, holds.Tail, holds.Messages, d.hook.Format)
+	id := fmt.Sprintf("wake-%x-%d-%d-%s", sha256.Sum256([]byte(d.key.Name)), holds.Tail, holds.Messages, d.hook.Format)
 	checked := time.Now()
 	if err := d.note(d.ctx, fieldBatch, id); err != nil {
 		return err
@@ -48,17 +49,11 @@ func (d *delivery) wakeUp(requests context.Context) error {
 		return errLapsed
 	}
 	a := d.send(requests, id, "wake", d.wakeBody(holds.Messages), queue.Delivery{})
-	if requests.Err() != nil && a.status == 0 {
+	if requests.Err() != nil && !a.whole() {
 		return requests.Err()
 	}
-	to, pause = answered, a.retryAfter
-	if a.status == 0 || overloaded(a.status) {
-		to = failing
-	}
-	v := again
-	if a.status > 0 {
-		v = judge(a.status)
-	}
+	to, pause = a.outcome(), min(a.retryAfter, d.w.opts.RetryAfterMax)
+	v := a.verdict()
 	switch v {
 	case taken:
 		d.woken++

@@ -25,8 +25,6 @@ const (
 	scanAll = 30 * time.Second
 	// loadsAtOnce bounds how many queues are taken up at a time.
 	loadsAtOnce = 32
-	// farewell is how long a worker that ends tries to give its leases back.
-	farewell = 5 * time.Second
 )
 
 // Options are the settings of a [Worker]. All are required.
@@ -70,8 +68,8 @@ type Worker struct {
 	deliveries map[queue.Name]*delivery
 
 	// Of Run's goroutine.
-	known map[queue.Name]bool
-	since []int64 // per partition: the latest change that was seen
+	known map[queue.Name]int64 // queues with a webhook, and when each was changed last, by Redis's clock
+	since []int64              // per partition: from when on it is looked for changes
 }
 
 // New returns a worker. It does nothing until Run is called.
@@ -80,7 +78,7 @@ func New(opts Options) *Worker {
 		opts: opts, name: opts.Queues.Name(), log: opts.Logger,
 		hosts: newHosts(opts.InFlight, opts.PerHost, opts.RetryMax),
 		loads: make(chan struct{}, loadsAtOnce), deliveries: make(map[queue.Name]*delivery),
-		known: make(map[queue.Name]bool), since: make([]int64, len(opts.Layout.Partitions())),
+		known: make(map[queue.Name]int64), since: make([]int64, len(opts.Layout.Partitions())),
 	}
 	for _, o := range []string{taken.String(), again.String(), refused.String(), stop.String(), noAnswer} {
 		opts.Metrics.WebhookRequests.Add(context.Background(), 0, outcomeOf(o))
@@ -94,30 +92,41 @@ func (w *Worker) Run(ctx context.Context) {
 	// Requests that are under way when ctx ends have some time to finish.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	var running sync.WaitGroup
-	running.Go(func() { w.beats(ctx) })
+	// It is heard until its deliveries have ended: nobody takes a queue whose request is under way.
+	beating, still := context.WithCancel(context.WithoutCancel(ctx))
+	defer still()
+	var running, heart sync.WaitGroup
+	heart.Go(func() { w.beats(ctx, beating) })
 	running.Go(func() { w.flushes(ctx) })
 	w.scans(ctx, requests, &running)
 
 	timer := time.AfterFunc(w.opts.DrainTimeout, cut)
 	defer timer.Stop()
 	running.Wait()
+	still()
+	heart.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.opts.Timeout)
 	defer cancel()
 	// Best effort: otherwise it counts for some seconds more.
 	_ = w.opts.Redis.HDel(ctx, w.opts.Layout.Workers(), w.name).Err()
 }
 
-// beats says that the worker lives until ctx ends.
-func (w *Worker) beats(ctx context.Context) {
-	for ; ctx.Err() == nil; sleep(ctx, beatEvery) {
-		changed, err := w.beat(ctx)
-		if err != nil {
+// beats says that the worker lives, until beating ends; when ctx has ended, that it takes nothing up
+// any more.
+func (w *Worker) beats(ctx, beating context.Context) {
+	for beating.Err() == nil {
+		next, leaving := ctx, ctx.Err() != nil
+		if leaving {
+			next = beating
+		}
+		changed, err := w.beat(beating, leaving)
+		switch {
+		case err != nil:
 			w.log.WarnContext(ctx, "the other workers are not known now; nothing is sent if that lasts", "error", err)
+		case changed:
+			w.log.InfoContext(ctx, "workers joined or left", "workers", w.pulse.count())
 		}
-		if changed {
-			w.log.InfoContext(ctx, "workers joined or left", "workers", len(w.pulse.live))
-		}
+		sleep(next, beatEvery) // until ctx ends: the others hear of that at once
 	}
 }
 
@@ -164,21 +173,26 @@ func (w *Worker) scan(ctx context.Context, whole bool) (changed []queue.Name, er
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, storage.Unavailable(err)
 	}
+	before := w.known
 	if whole {
-		clear(w.known)
+		w.known = make(map[queue.Name]int64, len(before))
 	}
 	for i, a := range asked {
+		latest := int64(0)
 		for _, z := range a.Val() {
 			member, _ := z.Member.(string)
 			channel, kind := storage.SplitName(member)
 			n := queue.Name{Channel: channel, Kind: queue.Kind(kind)}
-			w.known[n] = true
-			if score := int64(z.Score); w.since[i] > 0 && score > w.since[i] {
+			at := int64(z.Score)
+			if was, ok := before[n]; ok && was != at {
 				changed = append(changed, n)
 			}
+			w.known[n] = at
+			latest = at // they come by their times
 		}
-		if all := a.Val(); len(all) > 0 {
-			w.since[i] = max(w.since[i], int64(all[len(all)-1].Score))
+		// Redis's clock may have been set back (a fail-over): then a look at all of them brings since back.
+		if whole || latest > 0 {
+			w.since[i] = latest
 		}
 	}
 	return changed, nil
@@ -191,7 +205,7 @@ func (w *Worker) assign(ctx, requests context.Context, running *sync.WaitGroup) 
 	for n, d := range w.deliveries {
 		if d.ended() {
 			delete(w.deliveries, n)
-		} else if !w.known[n] || w.pulse.owner(d.key.Name) != w.name {
+		} else if _, ok := w.known[n]; !ok || w.pulse.owner(d.key.Name) != w.name {
 			d.cancel() // it finishes what it is at, and is gone with a later look
 		}
 	}

@@ -27,21 +27,21 @@ export function chart(title, history) {
   if (span < 1) return h('p', {class: 'quiet'}, 'The last minutes are drawn as they pass.');
   const width = 320;
   const height = 90;
-  const low = 14; // above it the line, below it the words
+  const low = 17; // above it the line, below it the words
   const most = Math.max(1, ...history.map((p) => p.messages));
   const x = (at) => (at - first.at) / span * width;
   const y = (messages) => height - low - messages / most * (height - low - 16);
   const line = history.map((p, i) => `${i ? 'L' : 'M'}${x(p.at).toFixed(1)} ${y(p.messages).toFixed(1)}`).join('');
   const change = (last.messages - first.messages) / span * 60;
   const rate = Math.abs(change) < .05 ? 'as many as before' : `${change > 0 ? 'grows' : 'shrinks'} by ${number(Math.round(Math.abs(change) * 10) / 10)} a minute`;
-  const words = `${number(first.messages)} ${duration(span)} ago, ${number(last.messages)} now: ${rate}`;
+  const words = `From ${number(first.messages)} to ${number(last.messages)} within ${duration(span)}: ${rate}.`;
   return h('div', null,
     h('svg', {class: 'chart', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${title}: ${words}`},
       h('line', {x1: 0, x2: width, y1: y(0), y2: y(0)}),
       h('line', {x1: 0, x2: width, y1: y(most), y2: y(most)}),
       h('text', {x: 0, y: 11}, number(most)),
-      h('text', {x: 0, y: height - 1}, `${duration(span)} ago`),
-      h('text', {x: width, y: height - 1, 'text-anchor': 'end'}, 'now'),
+      h('text', {x: 0, y: height - 4}, `${duration(span)} ago`),
+      h('text', {x: width, y: height - 4, 'text-anchor': 'end'}, 'now'),
       h('path', {d: line})),
     h('p', {class: 'quiet'}, words));
 }

@@ -132,7 +132,7 @@ function before(id) {
 
 /** whole shows all of an entry: the text first, then its other properties, then what the service knows of it. */
 function whole({message, id, stored, bytes: size, deliveries, ...evidence}) {
-  const {body, subject, ...others} = message;
+  const {id: _, from, to, body, subject, ...others} = message; // the row has the first three
   const value = (v) => typeof v === 'object' ? h('pre', null, text(JSON.stringify(v, null, 1))) : text(v);
   return [
     subject ? h('p', null, h('strong', null, text(subject))) : null,

@@ -27,7 +27,7 @@ for i = 5, #ARGV do
   local replica, poll = string.match(q[4] or '', '^%d+ (%S+) (%S+)')
   if replica then call('XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', 'wake') end
   dead = dead + tonumber(call('ZSCORE', PARTITION .. 'dead', name) or 0)
-  for _, index in ipairs({'oldest', 'due', 'depth', 'dead', 'webhooks'}) do call('ZREM', PARTITION .. index, name) end
+  for _, index in ipairs({'oldest', 'due', 'depth', 'dead', 'dead_oldest', 'webhooks'}) do call('ZREM', PARTITION .. index, name) end
   for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity', ':webhook',
     ':holes', ':ends', ':unreported', ':traces'}) do call('UNLINK', stream .. part) end
 end

@@ -1,11 +1,14 @@
 -- Drops what is over its age from a queue that nobody touches, and notes when to look again.
 --
--- Returns {messages dropped, messages dropped as past their ends, 1 if some of those are not reported,
---          else 0; 1 if more are past their ends, else 0}
+-- ARGV[8] -> bounds of dead letters: see lib/dead.lua
+--
+-- Returns {messages dropped, dead letters dropped, messages dropped as past their ends, 1 if some of
+--          those are not reported, else 0; 1 if more are past their ends, else 0}
 local q = load()
+trim_dead(dead_bounds(ARGV[8]), (now()))
 if q.epoch == '' then
   for _, index in ipairs({'oldest', 'due', 'depth'}) do call('ZREM', PARTITION .. index, NAME) end
-  return {0, 0, 0, 0}
+  return {0, dead_dropped, 0, 0, 0}
 end
 local messages, bytes = q.messages, q.tail - q.head
 measure(q)
@@ -20,4 +23,4 @@ expect_expiry(q, retention)
 if q.ends > 0 then expect(q, q.ends) end
 if q.unreported > 0 then expect(q, at + 60000) end
 save(q)
-return {dropped, lapsed, q.unreported, more and 1 or 0}
+return {dropped, dead_dropped, lapsed, q.unreported, more and 1 or 0}

@@ -2,7 +2,8 @@
 --
 -- ARGV[8] -> messages to read at the most; 0: only confirm
 -- ARGV[9] -> bytes to read at the most; one message is read whatever its size
--- ARGV[10] -> deliveries after which a message may become a dead letter; 0: never
+-- ARGV[10] -> deliveries after which a message may become a dead letter; 0: never. Then how many dead
+--            letters there may be, of how many bytes, and for how many ms (see lib/dead.lua)
 -- ARGV[11] -> poll that will wait if there is nothing; '': none
 -- ARGV[12] -> how long it will wait, ms; 0: it waits no more, this is its last look
 -- ARGV[13] -> since when it waits, as its first run said; '': this is its first run
@@ -11,17 +12,18 @@
 -- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, dead letters, redelivered, recovered,
 --          {id, payload, trace context or '', id, …}: what is read,
 --          {ms, …}: when what is confirmed was pushed,
---          {trace context, …}: of what is confirmed; dropped as past their ends; 1 if some of
---          those are not reported, else 0}
+--          {trace context, …}: of what is confirmed; dead letters dropped; dropped as past their ends;
+--          1 if some of those are not reported, else 0}
 -- recovered: confirmed without a delivery that Redis remembers, as that was lost (see lib/history.lua)
 -- outcome: 'lapsing' (some past their ends are left: run it again), 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
 -- 'unknown' (no such channel)
-local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(string.match(ARGV[10], '^%d+'))
 local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local at, us = now()
+DEAD_BOUNDS = ARGV[10]
 
 local q = load()
-if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0} end
+if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0, 0} end
 
 -- Polls of one queue follow each other: a later one supersedes an earlier one, never the
 -- other way round (an earlier one looks again when its replica may have missed a wake).
@@ -33,7 +35,7 @@ if poll ~= '' then
     if waiter == REPLICA .. ' ' .. poll then
       set(q, 'waiter', '')
     elseif not first_run and tonumber(waits_since) > tonumber(since) then
-      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0}
+      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0, 0}
     else
       release(q, 'superseded')
     end
@@ -44,9 +46,10 @@ local good, confirmed, traces, expired, dead, redelivered, recovered, read = 0, 
 local lapsed, lapsing, trying = 0, false, false
 local function serve()
   if #confirmed + recovered == 0 then
-    local epoch, id_ms, id_seq = processed(q)
-    good, confirmed, traces, dead = confirm(q, epoch, id_ms, id_seq)
-    if epoch ~= q.epoch then good, confirmed, traces, recovered = confirm_before(q, epoch, id_ms, id_seq) end
+    local epoch, id_ms, id_seq, alone = processed(q)
+    local take_back = epoch == q.epoch and confirm or confirm_before
+    good, confirmed, traces, dead, recovered = take_back(q, epoch, id_ms, id_seq, alone)
+    recovered = recovered or 0
   end
   expired = expired + expire(q, at, retention)
   local n
@@ -55,7 +58,7 @@ local function serve()
   local whole = not lapsing
   if max > 0 and whole and q.pending > 0 then
     local most = max
-    if max_deliveries > 0 then most, trying = narrow(q, max, max_deliveries, #confirmed, at) end
+    if max_deliveries > 0 then most, trying = narrow(q, max, max_deliveries, #confirmed + recovered, at) end
     if trying then n, redelivered = try(q, read, max_bytes) end
     trying = trying and n > 0
     if not trying then redelivered, whole = redeliver(q, read, most) end
@@ -94,4 +97,4 @@ if outcome == 'empty' and poll ~= '' and wait > 0 then
 end
 save(q)
 if q.epoch == '' and outcome == 'waiting' then call('PEXPIRE', META, wait + 1000) end
-return {outcome, q.epoch, good, at, since, expired, dead, redelivered, recovered, read, confirmed, traces, lapsed, q.unreported}
+return {outcome, trying and marked(q.epoch) or q.epoch, good, at, since, expired, dead, redelivered, recovered, read, confirmed, traces, dead_dropped, lapsed, q.unreported}

@@ -1,4 +1,4 @@
--- Takes every message out of a queue, if it holds as many as the operator saw. What was taken
+-- Takes every message out of a queue, if it holds as many as the operator saw, and its dead letters. What was taken
 -- before is forgotten: who sends it again after a purge means it.
 --
 -- ARGV[8] -> how many messages it is to hold
@@ -20,7 +20,9 @@ if purged > 0 then
   set(q, 'pending', 0)
   begin_at(q)
   account(q, messages, bytes)
-  save(q)
 end
-call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before')
+call('UNLINK', STREAM .. ':seen', STREAM .. ':seen_before', DEAD)
+set(q, 'rotate_at', 0) -- the next generation of digests is given an end of its own
+count_dead()
+if q.epoch ~= '' then save(q) end
 return {1, purged}

@@ -10,7 +10,7 @@
 -- ARGV[15], ARGV[16], … -> per message: digest ('': its sender gave no id), payload
 --
 -- Returns {outcome, accepted, duplicates, forgotten, epoch, poll, {n, id, n, id, …}}
--- outcome: 'stored', 'full' (messages over their age may be in the way) or 'unknown' (no such channel)
+-- outcome: 'stored', 'full', 'full_old' (messages over their age or past their ends may be in the way) or 'unknown' (no such channel)
 -- forgotten: digests that went before the window was over, as there were too many
 -- poll: the poll of this replica that gets the first messages stored; '': none
 -- then: which messages of the batch that poll gets, counted from 0, and their ids
@@ -42,7 +42,11 @@ end
 if last ~= '' then set(q, 'last', last) end
 
 local messages, bytes = q.messages, q.tail - q.head
-if #new > 0 and (messages + #new > max_messages or bytes + size > max_bytes) then return {'full', 0, 0, 0, q.epoch, '', {}} end
+if #new > 0 and (messages + #new > max_messages or bytes + size > max_bytes) then
+  local at = now()
+  local old = messages > 0 and (retention > 0 and q.first + retention < at or q.ends > 0 and q.ends <= at)
+  return {old and 'full_old' or 'full', 0, 0, 0, q.epoch, '', {}}
+end
 
 local forgotten, poll, handed = 0, '', {}
 if #new > 0 then

@@ -1,4 +1,4 @@
--- Notes that a replica lives and how many polls it holds, and forgets those that
+-- Notes that a replica lives and how many polls it holds (of a worker of webhooks: queues), and forgets those that
 -- have been silent for too long.
 --
 -- KEYS[1] -> hash: replica -> "<when it was last seen, ms by Redis's clock> <polls>"

@@ -4,7 +4,8 @@
 local function create(q)
   local _, us = now()
   set(q, 'server', SERVER)
-  set(q, 'epoch', string.sub(redis.sha1hex(STREAM .. us .. REPLICA), 1, 16))
+  local digits = redis.sha1hex(STREAM .. us .. REPLICA)
+  set(q, 'epoch', string.sub(digits, 1, 6) .. '0000' .. string.sub(digits, 7, 12)) -- see history.lua
   measure(q)
   call('PERSIST', META) -- a waiter may have been there before the queue
   call('ZADD', PARTITION .. 'channels', 0, string.sub(NAME, 1, string.find(NAME, ':', 1, true) - 1))

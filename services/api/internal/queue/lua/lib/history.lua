@@ -10,14 +10,15 @@
 -- was: it confirms all up to its id, whether Redis remembers the delivery or not, and nothing
 -- behind the end of its epoch, which no such client can have seen.
 --
--- An epoch is 10 digits that stay as long as the queue does, and 6 that are new in each epoch. An
--- epoch with the queue's first digits that is not remembered began in a history that was lost. It
--- knows no more of what is here than the first epoch that is remembered.
+-- An epoch is 6 digits that stay as long as the queue does, 4 of the epoch before, and 6 that are new in
+-- each epoch. An epoch of this queue that is not remembered began in a history that was lost. It knows
+-- what is here up to the end of the epoch before it, if that one is remembered. If not, it knows no
+-- more than the first epoch that is.
 --
 -- meta.epochs is "<epoch>:<ms>-<seq> …": the epochs before and their ends. It is emptied when
 -- the client has confirmed by the present epoch: it has heard of that one.
 
-local QUEUE_DIGITS, EPOCHS_KEPT = 10, 8
+local EPOCHS_KEPT = 8
 
 -- begin_epoch begins a new epoch if another Redis process than this one changed the queue last.
 -- What it notes is written at once: before anything is pushed.
@@ -32,8 +33,8 @@ local function begin_epoch(q)
   -- Of too many, the first one stays: its end is the one that confirms the least.
   if #epochs == EPOCHS_KEPT then table.remove(epochs, 2) end
   epochs[#epochs + 1] = q.epoch .. ':' .. (last and last[1] or '0-0')
-  local fresh = string.sub(redis.sha1hex(STREAM .. us .. REPLICA .. SERVER), 1, 16 - QUEUE_DIGITS)
+  local fresh = string.sub(redis.sha1hex(STREAM .. us .. REPLICA .. SERVER), 1, 6)
   set(q, 'epochs', table.concat(epochs, ' '))
-  set(q, 'epoch', string.sub(q.epoch, 1, QUEUE_DIGITS) .. fresh)
+  set(q, 'epoch', string.sub(q.epoch, 1, 6) .. string.sub(q.epoch, 11, 14) .. fresh)
   call('HSET', META, 'server', SERVER, 'epochs', q.epochs, 'epoch', q.epoch)
 end

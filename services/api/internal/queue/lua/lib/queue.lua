@@ -13,16 +13,23 @@
 --   <queue>:meta           hash        the queue's state, below
 --   <queue>:seen           hash        digest -> when the message was taken, ms: the present generation
 --   <queue>:seen_before    hash        the generation before
---   <queue>:dead           stream      dead letters
+--   <queue>:dead           stream      dead letters (see dead.lua)
 --   <queue>:ends           sorted set  messages -> when they stop being valid, ms (see validity.lua)
 --   <queue>:holes          sorted set  what was taken out of the middle (see remove.lua)
 --   <queue>:unreported     stream      messages past their ends that are to be reported (see lapse.lua)
+--   <queue>:activity       hash        who used the queue last (see note.lua)
+--   <queue>:states         stream      what was reported of messages (see states.lua)
+--   <queue>:traces         stream      traces of the last pushes, for reports to be joined to
+--   <queue>:webhook        hash        how the queue's webhook is; its fencing token
 --   qst:{tag}:c:<channel>  hash        the channel's record
 --   qst:{tag}:channels     sorted set  the partition's channels
 --   qst:{tag}:oldest       sorted set  queues that hold messages -> time of the first message, ms, or earlier
 --   qst:{tag}:due          sorted set  queues -> when their first message is over its age, ms, or earlier
 --   qst:{tag}:depth        sorted set  queues of 16 messages and more -> messages, rounded down to a power of two
 --   qst:{tag}:dead         sorted set  queues that have dead letters -> how many
+--   qst:{tag}:dead_oldest  sorted set  the same queues -> when the first became one, ms, or earlier
+--   qst:{tag}:last_seen    sorted set  channels -> when a client was last seen there, ms
+--   qst:{tag}:webhooks     sorted set  queues with a webhook -> when an operator changed it last, µs
 --   qst:{tag}:totals       hash        messages, bytes and dead letters in all queues of the partition, exact
 --
 -- The stream has the consumer group "qst" with the one consumer "c". At all times

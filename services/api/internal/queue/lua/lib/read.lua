@@ -22,9 +22,8 @@ local function bury(q, id, deliveries, ...)
   local entry = call('XRANGE', STREAM, id, id)[1]
   set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
   if not entry then return end -- somebody took it out by hand
-  local ends = q.ends > 0 and call('ZSCORE', ENDS, id) or ''
-  call('XADD', STREAM .. ':dead', '*', 'id', id, 'deliveries', deliveries, 'message', entry[2][2], 'until', ends, ...)
-  count_dead()
+  local ends = q.ends > 0 and call('ZSCORE', ENDS, id)
+  add_dead(id, deliveries, entry[2][2], 'until', ends or '', ...)
   forget_ends(q, {id})
   set(q, 'messages', q.messages - call('XDEL', STREAM, id))
 end

@@ -62,7 +62,7 @@ local function begin_at(q, first)
   set(q, 'head', tonumber(first[2][1]) + q.holes)
 end
 
--- retention returns the channel's retention as it is now, whatever the caller remembers: to
+-- retention_now returns the channel's retention as it is now, whatever the caller remembers: to
 -- drop a message by a setting that does not hold any more would lose it.
 local function retention_now()
   if LIFE == '' then return tonumber(ARGV[4]) end

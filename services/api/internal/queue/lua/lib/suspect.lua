@@ -26,8 +26,12 @@ local function set_stuck(q, t) set(q, 'stuck', table.concat({t.upto, t.suspect, 
 -- pending returns what is pending from one id to another, at most n.
 local function pending(from, to, n) return call('XPENDING', STREAM, GROUP, from, to, n) end
 
--- only tells what an id confirms while a client is, or was, stuck: what is usual (nil), nothing
--- (false), or that one alone (true), as it was tried in a suspect's stead.
+-- marked returns an epoch as the ETag of a message has it that was tried alone: the first digit's
+-- highest bit is the other one. It takes the mark away, too.
+local function marked(epoch) return string.format('%x', (tonumber(string.sub(epoch, 1, 1), 16) + 8) % 16) .. string.sub(epoch, 2) end
+
+-- only tells what the id of a message confirms that a version 1 client names, which has no mark: what
+-- is usual (nil), nothing (false), or that one alone (true), as it was tried in a suspect's stead.
 local function only(q, id)
   if q.stuck == '' then return nil end
   local t = stuck_of(q)
@@ -37,12 +41,14 @@ local function only(q, id)
 end
 
 -- confirm_alone confirms what was tried in a suspect's stead; the second time, the suspect becomes
--- a dead letter. Returns as confirm does.
+-- a dead letter. Returns as confirm does, and 1 if Redis does not remember the delivery.
 local function confirm_alone(q, id)
-  local t, entry, dead = stuck_of(q), call('XRANGE', STREAM, id, id)[1], 0
-  if not entry or #pending(id, id, 1) == 0 then return 1, {}, {}, 0 end
+  local entry, delivered = call('XRANGE', STREAM, id, id)[1], #pending(id, id, 1) > 0
+  if not entry then return 1, {}, {}, 0, 0 end
   take_out(q, entry)
   forget_ends(q, {id})
+  if not delivered then return 1, {}, {entry[2][4]}, 0, 1 end
+  local t, dead = stuck_of(q), 0
   t.proofs = t.proofs + 1
   local p = t.suspect ~= '-' and pending(t.suspect, t.suspect, 1)[1]
   if p and t.proofs > 1 then
@@ -51,5 +57,5 @@ local function confirm_alone(q, id)
     t.suspect, t.proofs, dead = '-', 0, 1
   end
   set_stuck(q, t)
-  return 1, {ms(id)}, {entry[2][4]}, dead
+  return 1, {ms(id)}, {entry[2][4]}, dead, 0
 end

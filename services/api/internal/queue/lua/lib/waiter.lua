@@ -9,8 +9,8 @@
 -- large is how many bytes a wake entry may carry. A larger batch is read by the poll itself.
 local LARGE = 65536
 
--- notify tells the replica that holds a poll what became of it: 'wake' (look again),
--- 'superseded' or 'gone' (the channel was deleted). Returns nothing if that replica is gone.
+-- notify tells the replica that holds a poll what became of it: 'wake' (look again) or
+-- 'superseded'. Returns nothing if that replica is gone.
 local function notify(replica, poll, what)
   return call('XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', what)
 end
