@@ -514,7 +514,7 @@ func (c *contract) each(channel, queue string, f func(operation, target, body st
 			body = `{"endpoint":"gateway"}`
 		case "changeChannel":
 			body, header = `{}`, append(header, "If-Match: *")
-		case "deleteChannel":
+		case "deleteChannel", "cancelMessage":
 			header = append(header, "If-Match: *")
 		case "purgeQueue":
 			target += "?count=0"
