@@ -73,7 +73,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err := c.TLS.apply(o.TLSConfig); err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
+		o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.DisableIdentity = true, noNotifications(), true
 		o.ClusterStateReloadInterval = clusterReload
 		return redis.NewClusterClient(o), nil
 	case sentinel:
@@ -84,7 +84,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err := c.TLS.apply(o.TLSConfig); err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled = true
+		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 		return redis.NewFailoverClient(o), nil
 	default:
 		o, err := redis.ParseURL(u.String())
@@ -94,7 +94,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err := c.TLS.apply(o.TLSConfig); err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
+		o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.DisableIdentity = true, noNotifications(), true
 		return redis.NewClient(o), nil
 	}
 }
