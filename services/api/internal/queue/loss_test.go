@@ -241,10 +241,14 @@ func TestHandOffToNobody(t *testing.T) {
 	a, _ := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 1 })
 	b := beside(t, a)
 	for i, pusher := range []*limited{a, b} {
-		p := a.waiters.add(a.key(inbox), time.Minute)
+		p := &Poll{queues: a.Queues, of: inbox, queue: a.key(inbox), caller: a.caller, request: Request{Max: 10, Wait: time.Minute}, start: time.Now()}
+		if !a.waiters.add(p) {
+			t.Fatal("no room")
+		}
 		if _, _, err := a.read(t.Context(), inbox, a.key(inbox), a.caller, Request{Max: 10}, p, time.Minute); err != nil {
 			t.Fatal(err)
 		}
+		a.waiters.open.Done()
 		a.waiters.end(p) // as if its client had gone, and nobody had told Redis yet
 		id := "m" + whole(i)
 		mustPush(t, pusher, batch(10, id))

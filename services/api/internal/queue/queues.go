@@ -16,6 +16,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/workers"
 )
 
 // Errors of pushes and pulls, beside storage.ErrUnavailable and the context's error.
@@ -63,6 +64,7 @@ type Options struct {
 	RebalancePercent int
 	Timeout          time.Duration // of one step in Redis
 
+	Workers *workers.Pool // in whose goroutines polls are answered; may be nil
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
 }
@@ -83,7 +85,7 @@ type Queues struct {
 	activity *activity
 	sweeper  *sweeper
 	balancer *rebalancer
-	recheck  chan struct{} // places for polls that look again
+	line     line
 	draining chan struct{}
 	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
@@ -106,7 +108,7 @@ func New(runner *storage.Runner, rdb, waiting redis.UniversalClient, opts Option
 		log:      opts.Logger,
 		replica:  uuid.NewString(),
 		waiters:  newWaiters(opts.MaxPolls),
-		recheck:  make(chan struct{}, recheckAtOnce),
+		line:     line{free: stepsAtOnce},
 		draining: make(chan struct{}),
 	}
 	partitions := opts.Layout.Partitions()
@@ -163,7 +165,16 @@ func (q *Queues) Run(ctx context.Context) {
 func (q *Queues) Drain() {
 	if q.drained.CompareAndSwap(false, true) {
 		close(q.draining)
+		q.waiters.close()
+		q.waiters.drain()
 	}
+}
+
+// Close drains, and waits until every poll has been answered. The runner is closed before, so
+// that none waits for Redis.
+func (q *Queues) Close() {
+	q.Drain()
+	q.waiters.open.Wait()
 }
 
 // Polls returns how many polls this replica holds.
