@@ -447,6 +447,11 @@ func (s *smsgateStandIn) sent() map[string]standInText {
 	return all
 }
 
+// started tells whether a bridge has begun to keep what the phone receives.
+func (s *smsgateStandIn) started(c *channel) func() bool {
+	return func() bool { _, err := os.Stat(filepath.Join(c.state, "received")); return err == nil }
+}
+
 // filesIn returns how many files are in a folder.
 func filesIn(t *testing.T, elem ...string) int {
 	t.Helper()

@@ -122,7 +122,11 @@ func killBridges(ctx context.Context, t *testing.T, shortest, longest time.Durat
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		timer := time.NewTimer(shortest + rand.N(longest-shortest))
+		life := longest - shortest
+		if kills < 3 {
+			life /= 4 // so that some are killed, however fast the machine is
+		}
+		timer := time.NewTimer(shortest + rand.N(life))
 		select {
 		case <-timer.C:
 			_ = cmd.Process.Kill()
