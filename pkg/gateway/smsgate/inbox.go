@@ -68,8 +68,8 @@ func (i *inbox) look(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the end
 		}
-		if i.outage.note(err != nil, "the inbox can't be looked at", err); err != nil {
-			return nil
+		if i.outage.note(err); err != nil {
+			return nil //nolint:nilerr // which was noted
 		}
 		for _, m := range page {
 			if m.Encrypted || moment(m.CreatedAt).Before(oldest) {

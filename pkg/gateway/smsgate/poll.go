@@ -40,8 +40,8 @@ func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
 			}
 		})
 	}
-	texts := &texts{gateway: g, bridge: b, due: map[string]due{}, outage: outage{log: g.log}}
-	inbox := &inbox{gateway: g, bridge: b, outage: outage{log: g.log}}
+	texts := &texts{gateway: g, bridge: b, due: map[string]due{}, outage: outage{log: g.log, what: "what became of texts"}}
+	inbox := &inbox{gateway: g, bridge: b, outage: outage{log: g.log, what: "the inbox"}}
 	watch(g.settings.Poll.Duration, texts.look)
 	watch(g.settings.InboxEvery.Duration, inbox.look)
 	parts.Wait()
@@ -86,25 +86,36 @@ func (t *texts) look(ctx context.Context) error {
 			continue
 		}
 		s, err := t.gateway.state(ctx, key)
+		e, ok := s.event(*t.gateway.settings.Delivery)
+		if statusOf(err) == http.StatusNotFound {
+			e, ok, err = t.unknown(ctx, d)
+		}
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the end
 		}
-		t.outage.note(err != nil && statusOf(err) != http.StatusNotFound, "what became of texts can't be asked for", err)
-		switch {
-		case statusOf(err) == http.StatusNotFound:
-			t.gateway.log.WarnContext(ctx, "SMSGate does not know a text that it has taken", "key", key)
-		case err != nil:
-			return nil // the others as little
-		default:
-			if e, ok := s.event(*t.gateway.settings.Delivery); ok {
-				if err := t.bridge.Report(key, e); err != nil && !errors.Is(err, gateway.ErrNotKnown) {
-					return err
-				}
+		if t.outage.note(err); err != nil {
+			return nil //nolint:nilerr // which was noted; the others can be asked for as little
+		}
+		if ok {
+			if err := t.bridge.Report(key, e); err != nil && !errors.Is(err, gateway.ErrNotKnown) {
+				return err
 			}
 		}
 		t.due[key] = dueAfter(d, now)
 	}
 	return nil
+}
+
+// unknown is what to tell of a text that SMSGate has taken and does not know: that nothing will be heard
+// of it, if that stays so and it is SMSGate who says so. The phone was reset, or its log deleted. A wrong URL
+// would be answered with the same status.
+func (t *texts) unknown(ctx context.Context, d due) (gateway.Event, bool, error) {
+	if d.pause < 2*t.gateway.settings.Poll.Duration {
+		return gateway.Event{}, false, nil
+	}
+	var hooks []hook
+	_, err := t.gateway.api.call(ctx, http.MethodGet, []string{"webhooks"}, nil, nil, &hooks)
+	return gateway.Event{Status: gateway.Unknown, Code: "not-known", Last: true}, err == nil, err
 }
 
 func dueAfter(d due, now time.Time) due {
@@ -113,17 +124,17 @@ func dueAfter(d due, now time.Time) due {
 
 // outage logs when something begins not to work, and when it works again.
 type outage struct {
-	log *slog.Logger
-	on  bool
+	log  *slog.Logger
+	what string
+	on   bool
 }
 
-func (o *outage) note(on bool, what string, err error) {
-	if on != o.on {
-		if on {
-			o.log.Warn(what, "error", err)
-		} else {
-			o.log.Info("SMSGate answers again")
-		}
+func (o *outage) note(err error) {
+	switch on := err != nil; {
+	case on && !o.on:
+		o.log.Warn("SMSGate can't be asked", "what", o.what, "error", err)
+	case !on && o.on:
+		o.log.Info("SMSGate can be asked again", "what", o.what)
 	}
-	o.on = on
+	o.on = err != nil
 }
