@@ -69,6 +69,10 @@ fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 chaos: ## faults on each kind of Redis for CHAOSTIME (default 5m), and an account of every message; SEED=2: others
 	@.ci/chaos "$(CHAOSTIME)" "$(SEED)"
 
+.PHONY: webhooks
+webhooks: ## storms of webhooks: 50 400 messages while workers and Redis are killed; 200 hosts of which 20 die
+	@.ci/webhooks
+
 .PHONY: image
 image: ## build the container image, into bin/image.tar; needs no container engine
 	@.ci/image $(IMAGE)

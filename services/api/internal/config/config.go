@@ -70,7 +70,8 @@ type Config struct {
 	ConsoleHosts Names `split_words:"true" allowed:"names like qst.example.org,console.example.org" desc:"Names under which browsers may reach the page and the admin API. Addresses, names without a dot and those that end in .localhost, .local, .internal, .home.arpa, .svc or .test may always."`
 
 	LongPollMax time.Duration `split_words:"true" default:"50s" min:"10ms" max:"1h" desc:"The longest that a long poll is held. Stay under the time-out of every proxy in between: 60s is common."`
-	MaxPolls    int           `split_words:"true" default:"20000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
+	MaxPolls    int           `split_words:"true" default:"50000" min:"0" max:"1000000" zero:"holds none" desc:"Long polls held by one replica. One more is answered at once, empty."`
+	ParkPolls   bool          `split_words:"true" default:"true" desc:"Whether a poll that waits keeps nothing but its connection (on Linux): that takes a fifth of the memory. false keeps its goroutines and buffers too."`
 
 	RebalancePercent int `split_words:"true" default:"5" min:"1" max:"100" zero:"off" desc:"How much of the polls that it holds a replica hands over every two seconds to replicas that joined, as long as it holds more than its share: they are answered empty, with Connection: close."`
 
