@@ -58,6 +58,7 @@ func (q *Queues) wait(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		case news.handed != nil:
 			return q.handed(ctx, n, news.handed)
 		case news.superseded:
+			q.activity.superseded(k)
 			q.pause(ctx, supersededPause)
 			return Delivery{Superseded: true}, ctx.Err()
 		case news.rebalance:
