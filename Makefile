@@ -34,6 +34,10 @@ bin/api:
 test: ## everything a change has to pass, on a real Redis (installed if missing); on another: REDIS=redis-7.4, valkey-8, …
 	@.ci/test $(MODULES)
 
+.PHONY: acl
+acl: ## the service's tests with a user of Redis that has the least rights, as docs/operations.md has them
+	@QST_TEST_REDIS_ACL=yes .ci/test ./services/api/...
+
 .PHONY: screenshots
 screenshots: ## the pictures of docs/console.md, from the console's test
 	@QST_TEST_BROWSER="$$(.ci/install browser)" QST_TEST_AXE="$$(.ci/install axe)" \
@@ -68,6 +72,10 @@ fuzz: ## every fuzz target for FUZZTIME each (default 30s)
 .PHONY: chaos
 chaos: ## faults on each kind of Redis for CHAOSTIME (default 5m), and an account of every message; SEED=2: others
 	@.ci/chaos "$(CHAOSTIME)" "$(SEED)"
+
+.PHONY: webhooks
+webhooks: ## storms of webhooks: 50 400 messages while workers and Redis are killed; 200 hosts of which 20 die
+	@.ci/webhooks
 
 .PHONY: image
 image: ## build the container image, into bin/image.tar; needs no container engine

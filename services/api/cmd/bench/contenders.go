@@ -147,7 +147,7 @@ daemon off;
 pid %[1]s/nginx.pid;
 worker_processes auto;
 worker_rlimit_nofile 20000;
-events { worker_connections 10000; }
+events { worker_connections 20000; }
 http {
   access_log off;
   client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;

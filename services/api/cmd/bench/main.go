@@ -80,7 +80,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds in which everyone has a turn")
 	flag.IntVar(&o.pushes, "pushes", 2000, "messages pushed in a turn of quiet and costs")
 	flag.IntVar(&o.wakes, "wakes", 600, "messages sent to polls that wait, in a turn of those")
-	flag.IntVar(&o.polls, "polls", 2000, "polls held when memory is measured")
+	flag.IntVar(&o.polls, "polls", 10_000, "polls held when memory is measured")
 	o.channels = counts{100, 10_000}
 	flag.Var(&o.channels, "channels", "how many channels there are, in the part of that name; 1000000 take some six minutes and 3 GB, and -timeout 30m")
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "bounds all of it; the default parts take some six minutes")

@@ -16,10 +16,12 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/config"
 	"github.com/queuestatetransfer/qst/services/api/internal/console"
 	"github.com/queuestatetransfer/qst/services/api/internal/httpapi"
+	"github.com/queuestatetransfer/qst/services/api/internal/park"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
 	"github.com/queuestatetransfer/qst/services/api/internal/webhook"
+	"github.com/queuestatetransfer/qst/services/api/internal/workers"
 )
 
 const (
@@ -38,6 +40,9 @@ const (
 	settle = 500 * time.Millisecond
 	// flushTimeout is how long the last traces and metrics may take to be sent.
 	flushTimeout = 5 * time.Second
+
+	// workersStay is how many goroutines stay for polls, each with some 10 KB of stack.
+	workersStay = 128
 
 	prepareFirst, prepareMost = 100 * time.Millisecond, 5 * time.Second
 )
@@ -62,6 +67,8 @@ type App struct {
 
 	public, internal                 http.Server
 	publicListener, internalListener net.Listener
+	workers                          *workers.Pool
+	lot                              *park.Lot // of the public server's polls; nil: none is parked
 }
 
 // New opens a replica's listeners. It serves once Run is called.
@@ -69,7 +76,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, "configuration", "warning", w)
 	}
-	a := &App{cfg: cfg, log: log, gone: make(chan struct{}, 1)}
+	a := &App{cfg: cfg, log: log, workers: workers.New(workersStay), gone: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			a.close(ctx)
@@ -101,6 +108,17 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	if a.internalListener, err = lc.Listen(ctx, "tcp", cfg.AdminAddr); err != nil {
 		return nil, fmt.Errorf("QST_ADMIN_ADDR: %w", err)
 	}
+	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
+	a.public = http.Server{
+		ConnContext: httpapi.ConnContext, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	if cfg.ParkPolls && certs.listen == nil { // a TLS connection keeps what it is encrypted with
+		a.lot, err = park.New(a.publicListener.Addr(), &a.public, a.workers)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) { // then polls wait in their handlers
+			return nil, fmt.Errorf("QST_PARK_POLLS: %w", err)
+		}
+	}
 	if a.clients, err = connect(cfg, certs.redis); err != nil {
 		return nil, err
 	}
@@ -127,6 +145,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,
 		Timeout:          cfg.RedisTimeout,
+		Workers:          a.workers,
 		Metrics:          metrics,
 		Logger:           log,
 	})
@@ -155,6 +174,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		PushRate:       cfg.PushRate,
 		Bounds:         httpapi.Bounds{Requests: cfg.ChannelMaxRequests, Bytes: int64(cfg.MaxInFlight), ChannelBytes: int64(cfg.ChannelMaxInFlight)},
 		LongPollMax:    cfg.LongPollMax,
+		Lot:            a.lot,
 		RequestTimeout: cfg.RequestTimeout,
 		Build:          build,
 		Tracer:         a.telemetry.Tracer,
@@ -171,11 +191,7 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	}); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
-	// No WriteTimeout: it would cut long polls. Each answer has its own deadline.
-	a.public = http.Server{
-		Handler: a.api.Public(), ConnContext: httpapi.ConnContext, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	a.public.Handler = a.api.Public()
 	a.internal = http.Server{
 		Handler: a.api.Internal(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -196,9 +212,18 @@ func (a *App) close(ctx context.Context) {
 			_ = l.Close() // closed already where its server was
 		}
 	}
+	if a.lot != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel() // nothing is to be answered any more
+		_ = a.lot.Shutdown(ctx)
+	}
 	if a.runner != nil {
 		a.runner.Close()
 	}
+	if a.queues != nil {
+		a.queues.Close()
+	}
+	a.workers.Close()
 	a.clients.Close()
 	if a.telemetry != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
@@ -236,6 +261,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	serve(&a.internal, a.internalListener)
 	serve(&a.public, a.publicListener)
+	if a.lot != nil {
+		serve(&a.public, a.lot)
+	}
 	defer func() { _ = a.internal.Close() }() // probes only; last, so that they see the drain
 	defer func() { _ = a.public.Close() }()   // after a drain there is nothing left to cut
 
@@ -314,7 +342,11 @@ func (a *App) drain(ctx context.Context) {
 	sleep(ctx, settle)
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
 	defer cancel()
-	if err := a.public.Shutdown(ctx); err != nil {
+	err := a.public.Shutdown(ctx)
+	if a.lot != nil {
+		err = errors.Join(err, a.lot.Shutdown(ctx))
+	}
+	if err != nil {
 		a.log.WarnContext(ctx, "requests were cut after QST_DRAIN_TIMEOUT", "error", err)
 	}
 	a.log.InfoContext(ctx, "drained")

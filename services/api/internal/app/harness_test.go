@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,10 @@ import (
 // patience bounds every wait of these tests; it is far above what anything takes,
 // also on a busy machine, and says nothing of how fast the service is.
 const patience = 60 * time.Second
+
+// parkPolls says whether the polls of these tests are parked. With PARK_POLLS=false in the
+// environment all of the tests run the other way.
+func parkPolls() string { return cmp.Or(os.Getenv("PARK_POLLS"), "true") }
 
 // program is the service, built once by TestMain from cmd/api: what runs here is
 // what runs in production, as processes of their own that can be killed.
@@ -93,7 +98,7 @@ func launch(t testing.TB, args []string, redisURL string, env ...string) *replic
 	r.cmd = exec.Command(program, args...) //nolint:gosec,noctx // killed by the cleanup, which reads its log first
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.cmd.Env = append([]string{
-		"QST_REDIS_URL=" + redisURL, "QST_AUTH=none", "QST_LISTEN_ADDR=127.0.0.1:0", "QST_ADMIN_ADDR=127.0.0.1:0",
+		"QST_REDIS_URL=" + redisURL, "QST_AUTH=none", "QST_PARK_POLLS=" + parkPolls(), "QST_LISTEN_ADDR=127.0.0.1:0", "QST_ADMIN_ADDR=127.0.0.1:0",
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 	}, env...)
 	r.cmd.Stderr = r.log

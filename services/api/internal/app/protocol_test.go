@@ -29,6 +29,12 @@ func TestProtocol(t *testing.T) {
 		a, b := startReplica(t, url), startReplica(t, url)
 		conforms(t, conformance.Target{URL: a.URL, Second: b.URL}, withoutLimits...)
 	})
+	t.Run("polls wait in their handlers", func(t *testing.T) {
+		t.Parallel()
+		url := redistest.Start(t).URL()
+		a, b := startReplica(t, url, "QST_PARK_POLLS=false"), startReplica(t, url, "QST_PARK_POLLS=false")
+		conforms(t, conformance.Target{URL: a.URL, Second: b.URL}, withoutLimits...)
+	})
 	t.Run("credentials", func(t *testing.T) {
 		t.Parallel()
 		granted := func(t *testing.T, a, b *replica) {
@@ -127,5 +133,5 @@ func startSentinel(t *testing.T) string {
 	if err := os.WriteFile(conf, fmt.Appendf(nil, "sentinel monitor m %s %s 1\n", host, port), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return redistest.StartSentinel(t, conf).URL() + "?master_name=m"
+	return redistest.StartSentinel(t, conf).MasterURL("m")
 }

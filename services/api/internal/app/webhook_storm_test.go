@@ -1,7 +1,9 @@
 package app_test
 
 import (
+	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +17,17 @@ import (
 	"time"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
+)
+
+// Sizes of the storms; see make webhooks.
+var (
+	stormChannels = flag.Int("storm-channels", 6, "channels of TestWebhookStorm")
+	stormMessages = flag.Int("storm-messages", 84, "messages of each of them")
+	stormRounds   = flag.Int("storm-rounds", 1, "how often a worker and Redis are killed meanwhile")
+	deadHosts     = flag.Int("dead-hosts", 5, "hosts of TestWebhookDeadHosts that are dead")
+	liveHosts     = flag.Int("live-hosts", 5, "the others")
+	hostQueues    = flag.Int("host-queues", 6, "queues to each of them")
+	hostRounds    = flag.Int("host-rounds", 1, "messages to each queue of a host that is well, before and after")
 )
 
 // hostile is an application that fails in every way there is, and notes what it took: the batches
@@ -115,9 +128,10 @@ func TestWebhookStorm(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--appendfsync", "always")
 	api := startReplica(t, s.URL(), withAuth("QST_WEBHOOK_ALLOW_HTTP=true")...)
-	const channels, batches, size = 6, 12, 7
-	apps := make([]*hostile, channels)
-	auth := make([]string, channels)
+	const size = 7 // of a batch
+	batches, rounds := *stormMessages/size, *stormRounds
+	apps := make([]*hostile, *stormChannels)
+	auth := make([]string, len(apps))
 	for i := range apps {
 		apps[i] = newHostile()
 		r := startReceiver(t)
@@ -126,55 +140,63 @@ func TestWebhookStorm(t *testing.T) {
 	}
 	env := []string{"QST_WEBHOOK_RETRY_MAX=1s"}
 	workers := []*replica{startWorker(t, s.URL(), env...), startWorker(t, s.URL(), env...)}
-	push := func(i, from int) {
-		for b := from; b < from+batches/2; b++ {
-			var ids []string
-			for m := range size {
-				ids = append(ids, fmt.Sprintf("%d", b*size+m))
+	// push pushes the share of a round, 0 to rounds.
+	push := func(round int) {
+		for i := range apps {
+			for b := batches * round / (rounds + 1); b < batches*(round+1)/(rounds+1); b++ {
+				var ids []string
+				for m := range size {
+					ids = append(ids, strconv.Itoa(b*size+m))
+				}
+				deliverAs(t, api, fmt.Sprintf("c%d", i), auth[i], ids...)
 			}
-			deliverAs(t, api, fmt.Sprintf("c%d", i), auth[i], ids...)
 		}
 	}
-	for i := range apps {
-		push(i, 0)
+	taken := func() (all int) {
+		for _, a := range apps {
+			all += a.count()
+		}
+		return all
 	}
 	progress := func(n int) {
-		eventually(t, "messages are taken", func() error {
-			all := 0
-			for _, a := range apps {
-				all += a.count()
-			}
-			if all < n {
-				return fmt.Errorf("%d of %d", all, n)
-			}
-			return nil
-		})
-	}
-	progress(channels * size)
-	// A worker dies. What it had under way may have been taken without it having heard so.
-	workers[0].kill()
-	for _, a := range apps {
-		a.mu.Lock()
-		for id := range a.known {
-			a.may[id] = true
+		for last := -1; taken() < n; { // as long as there is some
+			eventually(t, "messages are taken", func() error {
+				if now := taken(); now < n && now == last {
+					return fmt.Errorf("%d of %d", now, n)
+				}
+				return nil
+			})
+			last = taken()
 		}
-		// What it had sent may be read yet. Another worker takes over later than this.
-		a.dying = time.Now().Add(4 * time.Second)
-		a.mu.Unlock()
 	}
-	workers = append(workers[1:], startWorker(t, s.URL(), env...))
-	for i := range apps {
-		push(i, batches/2)
+	push(0)
+	for round := range rounds {
+		progress(round*len(apps)*batches*size/(rounds+1) + len(apps)*size)
+		// A worker dies. What it had under way may have been taken without it having heard so.
+		workers[0].kill()
+		for _, a := range apps {
+			a.mu.Lock()
+			for id := range a.known {
+				a.may[id] = true
+			}
+			// What it had sent may be read yet. Another worker takes over later than this.
+			a.dying = time.Now().Add(4 * time.Second)
+			a.mu.Unlock()
+		}
+		workers = append(workers[1:], startWorker(t, s.URL(), env...))
+		push(round + 1)
+		// Redis dies, and comes back with all that it has answered. A worker that was answered before
+		// knows that, and sends nothing again for it.
+		s.Kill()
+		s.Restart()
+		t.Logf("round %d: %d taken of %d", round, taken(), len(apps)*batches*size)
 	}
-	// Redis dies, and comes back with all that it has answered. A worker that was answered before
-	// knows that, and sends nothing again for it.
-	s.Kill()
-	s.Restart()
 	for _, a := range apps {
 		a.mu.Lock()
 		a.sane = true
 		a.mu.Unlock()
 	}
+	progress(len(apps) * batches * size)
 	for i, a := range apps {
 		queueHolds(t, api, fmt.Sprintf("c%d", i), 0)
 		a.mu.Lock()
@@ -183,7 +205,11 @@ func TestWebhookStorm(t *testing.T) {
 			want = append(want, strconv.Itoa(id))
 		}
 		if !slices.Equal(a.taken, want) {
-			t.Errorf("channel %d: taken\n%v, want\n%v", i, a.taken, want)
+			n := 0
+			for n < min(len(a.taken), len(want)) && a.taken[n] == want[n] {
+				n++
+			}
+			t.Errorf("channel %d: %d taken, want %d; other than pushed from %d on: %.200s", i, len(a.taken), len(want), n, fmt.Sprint(a.taken[n:]))
 		}
 		for _, w := range a.wrong {
 			t.Errorf("channel %d: %s", i, w)
@@ -259,34 +285,103 @@ func TestWebhookDeadHosts(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	api := startReplica(t, s.URL(), withAuth("QST_WEBHOOK_ALLOW_HTTP=true")...)
-	const hosts, dead, queues = 10, 5, 6 // per host
+	dead, live, queues := *deadHosts, *liveHosts, *hostQueues
 	hang := make(chan struct{})
-	var taken atomic.Int64
+	var died atomic.Bool
+	w := &waits{since: map[string]time.Time{}}
 	auth := map[string]string{}
-	for i := range hosts {
-		app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			if i < dead {
+	var well, ill []string // channels
+	for i := range dead + live {
+		app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if i < dead && died.Load() {
 				<-hang
 				return
 			}
-			taken.Add(1)
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return
+			}
+			w.taken(hook{Body: string(body)}.ids())
 		}))
 		t.Cleanup(app.Close)
 		for q := range queues {
 			channel := fmt.Sprintf("h%dq%d", i, q)
 			auth[channel], _ = webhookChannel(t, api, channel, app.URL, `"timeout":"1m"`)
+			if i < dead {
+				ill = append(ill, channel)
+			} else {
+				well = append(well, channel)
+			}
 		}
 	}
 	t.Cleanup(func() { close(hang) })
-	for channel, header := range auth {
-		deliverAs(t, api, channel, header, "1")
-	}
 	// Fewer places than there are queues of dead hosts: if each took one, nothing else would go.
-	startWorker(t, s.URL(), "QST_WEBHOOK_IN_FLIGHT=16", "QST_DRAIN_TIMEOUT=100ms")
-	eventually(t, "what goes to the hosts that are well is taken", func() error {
-		if n := taken.Load(); n < (hosts-dead)*queues {
-			return fmt.Errorf("%d", n)
+	startWorker(t, s.URL(), fmt.Sprint("QST_WEBHOOK_IN_FLIGHT=", dead*queues*2/3), "QST_DRAIN_TIMEOUT=100ms")
+	// send pushes a message for each channel of the hosts that are well, and waits until all are taken.
+	send := func(round string) {
+		for _, channel := range well {
+			id := round + channel
+			w.began(id)
+			deliverAs(t, api, channel, auth[channel], id)
 		}
-		return nil
-	})
+		eventually(t, "what goes to the hosts that are well is taken", w.none)
+	}
+	send("first ") // the worker finds the queues
+	w.reset()
+	for i := range *hostRounds {
+		send(fmt.Sprintf("before %d ", i))
+	}
+	before := w.reset()
+	died.Store(true)
+	for _, channel := range ill {
+		deliverAs(t, api, channel, auth[channel], "1")
+	}
+	for i := range *hostRounds {
+		send(fmt.Sprintf("after %d ", i))
+	}
+	t.Logf("time to a host that is well, ms, p50 and p99: %s; with %d of %d hosts dead %s", before, dead, dead+live, w.reset())
+}
+
+// waits are how long messages take to their receivers.
+type waits struct {
+	mu    sync.Mutex
+	since map[string]time.Time // of those that have not come
+	took  []time.Duration
+}
+
+func (w *waits) began(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.since[id] = time.Now()
+}
+
+func (w *waits) taken(ids []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range ids {
+		if since, ok := w.since[id]; ok {
+			w.took = append(w.took, time.Since(since))
+			delete(w.since, id)
+		}
+	}
+}
+
+func (w *waits) none() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.since) > 0 {
+		return fmt.Errorf("%d are not", len(w.since))
+	}
+	return nil
+}
+
+// reset begins anew, and tells of what was.
+func (w *waits) reset() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	slices.Sort(w.took)
+	n := len(w.took)
+	s := fmt.Sprintf("%.1f and %.1f", w.took[n/2].Seconds()*1e3, w.took[n*99/100].Seconds()*1e3)
+	w.took = nil
+	return s
 }

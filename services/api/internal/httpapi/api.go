@@ -17,6 +17,7 @@ import (
 	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/console"
+	"github.com/queuestatetransfer/qst/services/api/internal/park"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
@@ -43,6 +44,7 @@ type Options struct {
 	PushRate       int64         // messages a second of a channel that has no rate of its own; 0: any
 	Bounds         Bounds        // of what requests take of the replica
 	LongPollMax    time.Duration // the longest that a poll is held
+	Lot            *park.Lot     // where polls are parked; nil: none is
 	RequestTimeout time.Duration // to receive a body; to send an answer
 	Build          telemetry.Build
 	Tracer         trace.Tracer
@@ -65,6 +67,8 @@ type API struct {
 	phase  atomic.Int32
 	held   held
 	seen   atomic.Uint64 // requests that went well
+
+	recovers echo.MiddlewareFunc // makes an error of a handler's panic
 }
 
 // The phases of a replica's life, in order.
@@ -87,7 +91,14 @@ func New(opts Options) *API {
 			opts.Metrics.Guesses.Add(context.Background(), 0, attributes)
 		}
 	}
-	return &API{opts: opts, log: opts.Logger, places: newPlaces(opts.Bounds), rates: newRates(opts.Limits.MaxMessages), lines: newLines(opts.LogRefused)}
+	a := &API{opts: opts, log: opts.Logger, places: newPlaces(opts.Bounds), rates: newRates(opts.Limits.MaxMessages), lines: newLines(opts.LogRefused)}
+	a.recovers = middleware.RecoverWithConfig(middleware.RecoverConfig{
+		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
+			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
+			return err
+		},
+	})
+	return a
 }
 
 // Serve lets requests for channels in.
@@ -135,12 +146,7 @@ func (a *API) echo(trusted []netip.Prefix) *echo.Echo {
 	e.HTTPErrorHandler = a.fail
 	e.IPExtractor = addressOf(trusted)
 	e.Pre(oneSlash)
-	e.Use(a.instrument, a.shield, a.limitBodyTime, middleware.RecoverWithConfig(middleware.RecoverConfig{
-		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
-			a.log.ErrorContext(c.Request().Context(), "a handler panicked", "error", err, "stack", string(stack))
-			return err
-		},
-	}))
+	e.Use(a.instrument, a.shield, a.limitBodyTime, a.recovers)
 	return e
 }
 

@@ -47,6 +47,7 @@ func (a *API) channel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	channel = strings.Clone(channel) // what waits keeps it, and not all of the request's line
 	ev.channel, ev.endpoint, ev.route = channel, e.name, e.route
 	if a.phase.Load() == starting {
 		return errStarting

@@ -44,8 +44,10 @@ type event struct {
 	in, out   int // bytes of bodies, decompressed
 	held      time.Duration
 	err       error
-	reason    string // of err
-	leftOut   int64  // lines that were left out before this one
+	reason    string     // of err
+	leftOut   int64      // lines that were left out before this one
+	span      trace.Span // nil: it is not traced
+	parked    bool       // it is answered elsewhere: see park
 }
 
 const eventKey = "event"
@@ -61,43 +63,49 @@ func eventOf(c echo.Context) *event {
 // instrument tells of each request when it is complete.
 func (a *API) instrument(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start := time.Now()
-		e := &event{start: start}
+		e := &event{start: time.Now()}
 		c.Set(eventKey, e)
 		if a.phase.Load() == draining {
 			c.Response().Header().Set("Connection", "close")
 		}
-		r := c.Request()
-		var span trace.Span
-		if a.opts.Tracing && !probe(c) {
+		if r := c.Request(); a.opts.Tracing && !probe(c) {
 			var ctx context.Context
-			ctx, span = a.opts.Tracer.Start(telemetry.Extract(r.Context(), r.Header), spanName(r), trace.WithSpanKind(trace.SpanKindServer))
-			r = r.WithContext(ctx)
-			c.SetRequest(r)
+			ctx, e.span = a.opts.Tracer.Start(telemetry.Extract(r.Context(), r.Header), spanName(r),
+				trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(e.start))
+			c.SetRequest(r.WithContext(ctx))
 		}
-		if e.err = next(c); e.err != nil {
-			if e.counted {
-				e.err = a.orStarting(r.Context(), e.err)
-			}
-			e.reason = explain(e.err).reason
-			c.Error(e.err) // writes the answer: see fail
+		if e.err = next(c); e.parked {
+			return nil
 		}
-		service := time.Since(start) - e.held
-		if span != nil {
-			e.end(span, r, c.Response().Status)
-		}
-		if e.counted {
-			a.measure(r.Context(), countedMethod(r), c.Response().Status, e, service)
-		}
-		if level := a.level(c, e); a.log.Enabled(r.Context(), level) {
-			a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", e.attrs(c, service)...)
-		}
+		a.complete(c, e)
 		if c.Response().Status == statusClientClosed {
 			// Nothing was written. Of a client that only stopped sending (shutdown of one
 			// direction) net/http would make a 200 of that.
 			panic(http.ErrAbortHandler)
 		}
 		return nil
+	}
+}
+
+// complete answers a request that has failed, and tells of it.
+func (a *API) complete(c echo.Context, e *event) {
+	if e.err != nil {
+		if e.counted {
+			e.err = a.orStarting(c.Request().Context(), e.err)
+		}
+		e.reason = explain(e.err).reason
+		c.Error(e.err) // writes the answer: see fail
+	}
+	r, status := c.Request(), c.Response().Status
+	service := time.Since(e.start) - e.held
+	if e.span != nil {
+		e.end(e.span, r, status)
+	}
+	if e.counted {
+		a.measure(r.Context(), countedMethod(r), status, e, service)
+	}
+	if level := a.level(c, e); a.log.Enabled(r.Context(), level) {
+		a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", e.attrs(c, service)...)
 	}
 }
 

@@ -17,13 +17,16 @@ var errOtherOrigin = problem{
 // this one. Programs that are no browser send none of these headers.
 func (a *API) shield(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		c.Response().Header().Set("X-Content-Type-Options", "nosniff")
+		guard(c.Response().Header())
 		if otherOrigin(c.Request()) {
 			return errOtherOrigin
 		}
 		return next(c)
 	}
 }
+
+// guard sets what every answer says to browsers.
+func guard(h http.Header) { h.Set("X-Content-Type-Options", "nosniff") }
 
 // otherOrigin tells whether a browser says that a page of another origin makes the request
 // (Fetch Metadata; before that, Origin). Somebody who follows a link is no page.

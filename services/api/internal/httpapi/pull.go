@@ -31,17 +31,27 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 	if err != nil {
 		return err
 	}
-	if q.request.Wait > 0 {
-		defer a.held.watch(c)()
-		r = c.Request()
-	}
-	start := time.Now()
-	ev := eventOf(c)
-	d, err := a.opts.Queues.Pull(r.Context(), n, call, q.request)
+	d, poll, err := a.opts.Queues.Begin(r.Context(), n, call, q.request)
 	if err != nil {
-		if call, err = a.again(c, n.Channel, ev.endpoint, access.Pull, err); err == nil {
-			d, err = a.opts.Queues.Pull(r.Context(), n, call, q.request)
+		if call, err = a.again(c, n.Channel, eventOf(c).endpoint, access.Pull, err); err == nil {
+			d, poll, err = a.opts.Queues.Begin(r.Context(), n, call, q.request)
 		}
+	}
+	if poll != nil {
+		if parked, err := a.park(c, q, poll); parked || err != nil {
+			return err
+		}
+		defer a.held.watch(c)()
+		d, err = poll.Wait(c.Request().Context())
+	}
+	return a.answerPull(c, n, call, q, d, err)
+}
+
+// answerPull answers a pull whose poll, if it had to wait, is over.
+func (a *API) answerPull(c echo.Context, n queue.Name, call queue.Caller, q pullQuery, d queue.Delivery, err error) error {
+	r, ev := c.Request(), eventOf(c)
+	if err != nil && d.Held > 0 { // perhaps there is another channel of the name by now: then it is for the next poll
+		call, err = a.again(c, n.Channel, ev.endpoint, access.Pull, err)
 	}
 	ev.held, ev.delivered, ev.again, ev.confirmed = d.Held, len(d.Payloads), d.Redelivered, d.Confirmed
 	if err == nil && d.Held > 0 && len(d.Payloads) > 0 {
@@ -66,7 +76,7 @@ func (a *API) pull(c echo.Context, n queue.Name, call queue.Caller) error {
 		// client's fault), and quotes the message.
 		return fmt.Errorf("queue %s of channel %s holds what is not a message as the service writes them", n.Kind, n.Channel)
 	}
-	a.tracePull(r.Context(), n, d, start)
+	a.tracePull(r.Context(), n, d, ev.start)
 	h := c.Response().Header()
 	h.Set("Content-Type", q.format.MediaType())
 	h.Set("Cache-Control", "no-store")

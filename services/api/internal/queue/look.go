@@ -19,7 +19,7 @@ type look struct {
 // its last look. It takes no longer than the poll's own time and one step in Redis: beyond that the
 // poll returns storage.ErrUnavailable, as what the queue holds is not known, and what the look still brings
 // is for the next poll.
-func (q *Queues) lookAgain(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (string, Delivery, error) {
+func (q *Queues) lookAgain(ctx context.Context, p *Poll, wait time.Duration) (string, Delivery, error) {
 	done := make(chan look) // nobody may wait at its other end any more
 	limit := q.opts.Timeout
 	if wait > 0 {
@@ -28,13 +28,13 @@ func (q *Queues) lookAgain(ctx context.Context, n Name, k storage.Queue, c Calle
 	over, end := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer end()
 	// A poll of the same name: this one may have been answered when the look ends.
-	twin := &poll{name: p.name, since: p.since}
+	twin := &Poll{name: p.name, since: p.since, queue: p.queue, caller: p.caller}
 	q.looks.Go(func() {
-		outcome, d, err := q.read(ctx, n, k, c, r, twin, wait)
+		outcome, d, err := q.read(ctx, p.of, p.queue, p.caller, p.request, twin, wait)
 		select {
 		case done <- look{outcome: outcome, delivery: d, err: err}:
 		case <-over.Done():
-			q.missed(ctx, k, c, twin, outcome, d)
+			q.missed(ctx, twin, outcome, d)
 		}
 	})
 	select {
@@ -47,11 +47,11 @@ func (q *Queues) lookAgain(ctx context.Context, n Name, k storage.Queue, c Calle
 }
 
 // missed undoes a look whose poll has been answered meanwhile.
-func (q *Queues) missed(ctx context.Context, k storage.Queue, c Caller, p *poll, outcome string, d Delivery) {
+func (q *Queues) missed(ctx context.Context, p *Poll, outcome string, d Delivery) {
 	switch outcome {
 	case reading:
-		q.giveBack(ctx, k, c.Life, p.name, d.ids)
+		q.giveBack(ctx, p.queue, p.caller.Life, p.name, d.ids)
 	case waiting:
-		q.leave(ctx, k, c, p)
+		q.leave(ctx, p)
 	}
 }

@@ -159,7 +159,7 @@ func TestHandOff(t *testing.T) {
 	}
 }
 
-func (q *limited) rdb() redis.UniversalClient { return q.Operator.rdb }
+func (q *limited) rdb() redis.UniversalClient { return q.hand }
 
 // beside returns another replica on the Redis of one.
 func beside(t *testing.T, s *limited) *limited {
@@ -172,7 +172,7 @@ func beside(t *testing.T, s *limited) *limited {
 	go func() { defer close(done); q.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
 	waitUntil(t, q.Listening)
-	return &limited{Queues: q, Operator: NewOperator(q, s.Operator.rdb), caller: s.caller}
+	return &limited{Queues: q, Operator: NewOperator(q, s.Operator.rdb), caller: s.caller, hand: s.hand}
 }
 
 // A large batch, and more than the poll asked for: it has what it may, the rest comes next.
@@ -213,10 +213,14 @@ func TestHandOffToNobody(t *testing.T) {
 	a, _ := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 1 })
 	b := beside(t, a)
 	for i, pusher := range []*limited{a, b} {
-		p := a.waiters.add(a.key(inbox), time.Minute)
+		p := &Poll{queues: a.Queues, of: inbox, queue: a.key(inbox), caller: a.caller, request: Request{Max: 10, Wait: time.Minute}, start: time.Now()}
+		if !a.waiters.add(p) {
+			t.Fatal("no room")
+		}
 		if _, _, err := a.read(t.Context(), inbox, a.key(inbox), a.caller, Request{Max: 10}, p, time.Minute); err != nil {
 			t.Fatal(err)
 		}
+		a.waiters.open.Done()
 		a.waiters.end(p) // as if its client had gone, and nobody had told Redis yet
 		id := "m" + whole(i)
 		mustPush(t, pusher, batch(10, id))

@@ -35,6 +35,15 @@ func UpTo(etag *qst.ETag) Processed { return Processed{etag: etag} }
 // it names none.
 func UpToMessage(id, start string) Processed { return Processed{version1: true, start: start, id: id} }
 
+// kept returns what a poll keeps while it waits: nothing of the request that it came with.
+func (p Processed) kept() Processed {
+	p.start, p.id = strings.Clone(p.start), strings.Clone(p.id)
+	if p.etag != nil {
+		p.etag = &qst.ETag{Epoch: strings.Clone(p.etag.Epoch), ID: p.etag.ID}
+	}
+	return p
+}
+
 // Delivery is a pull's answer.
 type Delivery struct {
 	Payloads []string // of the messages
@@ -69,38 +78,36 @@ type Delivery struct {
 //
 // It returns storage.ErrUnavailable, ErrUnknownChannel, ErrFenced, or the context's error.
 func (q *Queues) Pull(ctx context.Context, n Name, c Caller, r Request) (Delivery, error) {
-	k := q.key(n)
-	var p *poll
-	if r.Wait > 0 && r.Max > 0 && !q.drained.Load() {
-		p = q.waiters.add(k, r.Wait)
-	}
+	d, p, err := q.Begin(ctx, n, c, r)
 	if p == nil {
-		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
 		return d, err
 	}
-	defer q.end(ctx, k, c, p)
+	return p.Wait(ctx)
+}
+
+// Begin is Pull without the wait: it returns a poll if the pull has to wait, else nil.
+func (q *Queues) Begin(ctx context.Context, n Name, c Caller, r Request) (Delivery, *Poll, error) {
+	k := q.key(n)
+	if r.Wait <= 0 || r.Max <= 0 {
+		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
+		return d, nil, err
+	}
+	p := &Poll{queues: q, of: n, queue: k, caller: c, request: r, start: time.Now()}
+	if !q.waiters.add(p) {
+		_, d, err := q.read(ctx, n, k, c, r, nil, 0)
+		return d, nil, err
+	}
 	outcome, d, err := q.read(ctx, n, k, c, r, p, r.Wait)
 	if err != nil || outcome != waiting {
-		return d, err
+		q.end(ctx, p)
+		q.waiters.open.Done()
+		return d, nil, err
 	}
 	q.waiters.hold(p)
-	// Each later look says again what was processed: Redis may have lost the confirmation meanwhile.
-	later, err := q.wait(ctx, n, k, c, r, p)
-	later.Held = p.held()
-	if err != nil {
-		return Delivery{Held: later.Held}, err
-	}
-	later.poll = p.name
-	if d.Confirmed >= later.Confirmed { // else those that were lost, or those before were none
-		later.Confirmed, later.ConfirmedTraces = d.Confirmed, d.ConfirmedTraces
-	}
-	if len(later.Payloads) > 0 {
-		q.metrics.Wake.Record(ctx, later.waited)
-	}
-	if later.ETag == nil {
-		later.ETag = d.ETag
-	}
-	return later, nil
+	// The queue was empty, and what was processed has been dealt with.
+	p.etag, p.confirmed, p.confirmedTraces = d.ETag, d.Confirmed, d.ConfirmedTraces
+	p.request.Processed = r.Processed.kept()
+	return Delivery{}, p, nil
 }
 
 // GiveBack takes a delivery back that does not reach its client, from its i-th message on
@@ -125,7 +132,7 @@ func (q *Queues) giveBack(ctx context.Context, k storage.Queue, life, poll strin
 
 // read runs the pull script once. A poll becomes the queue's waiter if there is nothing to
 // read, for as long as it waits; with 0, this is its last look.
-func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *poll, wait time.Duration) (outcome string, d Delivery, err error) {
+func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r Request, p *Poll, wait time.Duration) (outcome string, d Delivery, err error) {
 	const own = 10
 	args := append(q.argv(k, c, own), r.Max, q.opts.PullMaxBytes, q.buries(c.Limits))
 	if p == nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+	"github.com/queuestatetransfer/qst/services/api/internal/workers"
 )
 
 // Errors of pushes and pulls, beside storage.ErrUnavailable and the context's error.
@@ -71,6 +72,7 @@ type Options struct {
 	// Reporting tells what a channel's application is to hear of messages that end; nil: nothing.
 	Reporting func(ctx context.Context, channel string) (Reporting, error)
 
+	Workers *workers.Pool // in whose goroutines polls are answered; may be nil
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
 }
@@ -92,7 +94,7 @@ type Queues struct {
 	sweeper  *sweeper
 	watcher  *watcher
 	balancer *rebalancer
-	recheck  chan struct{} // places for polls that look again
+	line     line
 	draining chan struct{}
 	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
@@ -116,7 +118,7 @@ func New(runner *storage.Runner, rdb, waiting redis.UniversalClient, opts Option
 		log:      opts.Logger,
 		replica:  uuid.NewString(),
 		waiters:  newWaiters(opts.MaxPolls),
-		recheck:  make(chan struct{}, recheckAtOnce),
+		line:     line{free: stepsAtOnce},
 		draining: make(chan struct{}),
 	}
 	partitions := opts.Layout.Partitions()
@@ -182,7 +184,16 @@ func (q *Queues) Run(ctx context.Context) {
 func (q *Queues) Drain() {
 	if q.drained.CompareAndSwap(false, true) {
 		close(q.draining)
+		q.waiters.close()
+		q.waiters.drain()
 	}
+}
+
+// Close drains, and waits until every poll has been answered. The runner is closed before, so
+// that none waits for Redis.
+func (q *Queues) Close() {
+	q.Drain()
+	q.waiters.open.Wait()
 }
 
 // Polls returns how many polls this replica holds.

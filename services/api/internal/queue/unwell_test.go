@@ -289,3 +289,45 @@ func TestOneReplicaWatches(t *testing.T) {
 		t.Errorf("the next look is in %v", left)
 	}
 }
+
+// Polls of one queue that supersede each other again and again are noted, and one that does so now and
+// then is not.
+func TestRivalsAreNoted(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	mustPush(t, s, batch(1, "1"))
+	_, d := mustPull(t, s, Request{})
+	mustPull(t, s, Request{Processed: UpTo(d.ETag)})
+	noted := func() string {
+		t.Helper()
+		if err := s.activity.write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return c.HGet(t.Context(), s.key(inbox).Activity(), "superseded").Val()
+	}
+	var last chan Delivery
+	for i := range rivalryTimes + 1 {
+		before, next := waiter(t, s), make(chan Delivery, 1)
+		go func() {
+			d, err := s.Pull(t.Context(), inbox, Request{Max: 10, Wait: time.Minute})
+			if err != nil {
+				t.Error(err)
+			}
+			next <- d
+		}()
+		waitUntil(t, func() bool { now := waiter(t, s); return now != "" && now != before })
+		if last != nil {
+			if d := <-last; !d.Superseded {
+				t.Fatalf("%+v", d)
+			}
+		}
+		if last = next; i < rivalryTimes && noted() != "" {
+			t.Fatalf("noted after %d", i)
+		}
+	}
+	if noted() == "" {
+		t.Error("not noted")
+	}
+	mustPush(t, s, batch(1, "2"))
+	<-last
+}

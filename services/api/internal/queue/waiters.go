@@ -3,80 +3,53 @@ package queue
 import (
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 // waiters are the polls that a replica holds.
 type waiters struct {
-	max int
+	max  int
+	open sync.WaitGroup // polls that have not been answered
 
 	mu      sync.Mutex
+	closed  bool // the replica holds none any more
 	last    uint64
-	held    map[string]*poll
-	byQueue map[storage.Queue]*poll // the latest one
+	held    map[string]*Poll
+	byQueue map[storage.Queue]*Poll // the latest one
 	waiter  map[storage.Queue]waiterOf
 }
 
 func newWaiters(most int) *waiters {
-	return &waiters{max: most, held: make(map[string]*poll), byQueue: make(map[storage.Queue]*poll), waiter: make(map[storage.Queue]waiterOf)}
+	return &waiters{max: most, held: make(map[string]*Poll), byQueue: make(map[storage.Queue]*Poll), waiter: make(map[storage.Queue]waiterOf)}
 }
 
-// poll is a pull that waits.
-type poll struct {
-	name   string // within its replica
-	queue  storage.Queue
-	start  time.Time
-	wait   time.Duration
-	looked time.Duration // how long its last look into the queue took
-	since  string        // when it first became a waiter, by Redis's clock; "": not yet
-
-	// ready has a signal in it when news has changed.
-	ready chan struct{}
-	mu    sync.Mutex
-	news  news
-	ended bool
-}
-
-// news is what a poll has been told since it last looked.
-type news struct {
-	handed     *handoff // messages to answer with
-	wake       bool     // there is something to read
-	recheck    bool     // a wake may have been missed
-	superseded bool     // a later poll took its place
-	rebalance  bool     // another replica is to hold it
-}
-
-// handoff is messages that the script of a push has delivered to a poll.
-type handoff struct {
-	epoch         string
-	ids, payloads []string
-	trace         string    // W3C trace context of the push; "": none
-	pushed        time.Time // when the push began, if it was on this replica
-}
-
-// add returns a new poll, or nil if there are as many as there may be. If one is held for the same
-// queue already, it gets that one's place.
-func (w *waiters) add(k storage.Queue, wait time.Duration) *poll {
+// add gives a poll its name, and has it hear of what is for it. It returns false if there are as
+// many as there may be. If one is held for the same queue already, it gets that one's place.
+func (w *waiters) add(p *Poll) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.held) >= w.max && w.byQueue[k] == nil {
-		return nil
+	if w.closed || len(w.held) >= w.max && w.byQueue[p.queue] == nil {
+		return false
 	}
 	w.last++
-	p := &poll{
-		name: strconv.FormatUint(w.last, 10), queue: k,
-		start: time.Now(), wait: wait, ready: make(chan struct{}, 1),
-	}
+	p.name = strconv.FormatUint(w.last, 10)
 	w.held[p.name] = p
-	w.byQueue[k] = p
-	return p
+	w.byQueue[p.queue] = p
+	w.open.Add(1)
+	return true
+}
+
+// close has no poll added any more.
+func (w *waiters) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
 }
 
 // hold notes that a poll is its queue's waiter now. The one that was before has no place from then
 // on: of one queue a replica holds one poll. (That one hears it from Redis as well, later.)
-func (w *waiters) hold(p *poll) {
+func (w *waiters) hold(p *Poll) {
 	since := number(p.since)
 	w.mu.Lock()
 	before := w.waiter[p.queue]
@@ -96,12 +69,12 @@ func (w *waiters) hold(p *poll) {
 
 // waiterOf is a queue's waiter, and since when it is, by Redis's clock.
 type waiterOf struct {
-	poll  *poll
+	poll  *Poll
 	since int64
 }
 
 // end forgets a poll, and returns what was handed to it that it has not seen.
-func (w *waiters) end(p *poll) *handoff {
+func (w *waiters) end(p *Poll) *handoff {
 	w.mu.Lock()
 	delete(w.held, p.name)
 	if w.waiter[p.queue].poll == p {
@@ -116,7 +89,7 @@ func (w *waiters) end(p *poll) *handoff {
 	w.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended = true
+	p.state = ended
 	return p.news.handed
 }
 
@@ -161,41 +134,19 @@ func (w *waiters) rebalance(n int) {
 	}
 }
 
-func (w *waiters) all() []*poll {
+// drain has every poll answered.
+func (w *waiters) drain() {
+	for _, p := range w.all() {
+		p.notify(func(n *news) { n.drain = true })
+	}
+}
+
+func (w *waiters) all() []*Poll {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := make([]*poll, 0, len(w.held))
+	all := make([]*Poll, 0, len(w.held))
 	for _, p := range w.held {
 		all = append(all, p)
 	}
 	return all
 }
-
-func (p *poll) notify(change func(*news)) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return false
-	}
-	change(&p.news)
-	select {
-	case p.ready <- struct{}{}:
-	default: // it has a signal, and has not looked yet
-	}
-	return true
-}
-
-// takeNews returns what the poll was told since the last time.
-func (p *poll) takeNews() news {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := p.news
-	p.news = news{}
-	return n
-}
-
-// left is how much of its wait is left; 0: none.
-func (p *poll) left() time.Duration { return max(0, p.wait-time.Since(p.start)) }
-
-// held is how long it has waited, without the time its last look took.
-func (p *poll) held() time.Duration { return max(1, time.Since(p.start)-p.looked) }

@@ -131,7 +131,7 @@ func (w *watcher) candidates(ctx context.Context, p storage.Partition, now time.
 	pipe := w.rdb.Pipeline()
 	old := pipe.ZRangeByScore(ctx, p.Oldest(), &redis.ZRangeBy{Min: "-inf", Max: before, Count: watchMost})
 	odd := pipe.ZRevRange(ctx, p.Hints(), 0, watchMost-1) // the latest ones
-	unseen := pipe.ZRevRangeByScoreWithScores(ctx, p.LastSeen(), &redis.ZRangeBy{Min: "-inf", Max: before, Count: watchMost})
+	unseen := pipe.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{Key: p.LastSeen(), Start: before, Stop: "-inf", ByScore: true, Rev: true, Count: watchMost})
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, nil, storage.Unavailable(err)
 	}
