@@ -56,11 +56,13 @@ func (w *watcher) run(ctx context.Context) {
 // step looks at a partition, if it is time and no other replica does.
 func (w *watcher) step(ctx context.Context, partition int) error {
 	p := w.queues.opts.Layout.Partitions()[partition]
-	turn, end := context.WithTimeout(ctx, w.queues.opts.Timeout)
-	defer end()
-	mine, err := w.rdb.SetNX(turn, p.Watched(), w.queues.replica, watchEvery*9/10).Result()
-	if err != nil || !mine {
-		return storage.Unavailable(err)
+	reply, err := w.queues.runner.Run(ctx, w.queues.scripts.turn, p.Watched(), w.queues.replica, (watchEvery * 9 / 10).Milliseconds())
+	if err != nil {
+		return err
+	}
+	f := reply.Fields()
+	if mine := f.Int(); f.Err() != nil || mine == 0 {
+		return f.Err()
 	}
 	return w.look(ctx, p)
 }
