@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,6 +75,10 @@ func (a *API) listChannels(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	state := c.QueryParam("state")
+	if state != "" && state != anyState && !slices.Contains(queue.Conditions(), queue.Condition(state)) {
+		return badParameter("state", state, fmt.Sprintf("%q or one of %q", anyState, queue.Conditions()))
+	}
 	page, err := a.opts.Channels.List(c.Request().Context(), access.Query{
 		Prefix: c.QueryParam("prefix"), Label: c.QueryParam("label"), After: c.QueryParam("after"), Limit: limit,
 	})
@@ -86,7 +92,12 @@ func (a *API) listChannels(c echo.Context) error {
 	if page.Channels == nil {
 		list.Channels = []access.Channel{}
 	}
-	if details {
+	switch {
+	case state != "":
+		if list.Channels, err = a.unwell(c, page.Channels, state, details); err != nil {
+			return err
+		}
+	case details:
 		if list.Channels, err = a.detailed(c, page.Channels); err != nil {
 			return err
 		}
