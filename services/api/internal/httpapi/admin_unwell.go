@@ -1,10 +1,10 @@
 package httpapi
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
@@ -19,39 +19,58 @@ type unwellView struct {
 	Since time.Time       `json:"since"`
 }
 
-// unwellChannel is a channel that is not well.
-type unwellChannel struct {
-	access.Channel
-	Parties map[access.Endpoint]partyView `json:"parties,omitempty"`
-	Queues  []queueView                   `json:"queues,omitempty"`
-	Unwell  []unwellView                  `json:"unwell"`
+// notWell returns the names of the channels that are not well in a way; nil for "": all channels.
+func (a *API) notWell(ctx context.Context, state string) ([]string, error) {
+	switch {
+	case state == "":
+		return nil, nil
+	case state == anyState:
+		state = ""
+	case !slices.Contains(queue.Conditions(), queue.Condition(state)):
+		return nil, badParameter("state", state, fmt.Sprintf("%q or one of %q", anyState, queue.Conditions()))
+	}
+	names, err := a.opts.Operator.NotWell(ctx, queue.Condition(state))
+	if names == nil {
+		names = []string{}
+	}
+	return names, err
 }
 
-// unwell returns those of some channels that are not well, in the way that state names.
-func (a *API) unwell(c echo.Context, channels []access.Channel, state string, details bool) ([]unwellChannel, error) {
-	all, err := a.opts.Operator.Unwell(c.Request().Context())
+// unwellChannel is a channel in a list of those that are not well.
+type unwellChannel struct {
+	access.Channel
+	Unwell []unwellView `json:"unwell"`
+}
+
+// withUnwell returns channels with what is wrong with them.
+func (a *API) withUnwell(ctx context.Context, channels []access.Channel) ([]unwellChannel, error) {
+	wrong, err := a.unwell(ctx, channels...)
 	if err != nil {
 		return nil, err
 	}
-	channels = slices.DeleteFunc(channels, func(ch access.Channel) bool {
-		return !slices.ContainsFunc(all[ch.Name], func(u queue.Unwell) bool { return state == anyState || string(u.Condition) == state })
-	})
 	views := make([]unwellChannel, len(channels))
 	for i, ch := range channels {
-		views[i].Channel = ch
-		for _, u := range all[ch.Name] {
-			views[i].Unwell = append(views[i].Unwell, unwellView{State: u.Condition, Since: u.Since})
-		}
+		views[i] = unwellChannel{ch, wrong[i]}
 	}
-	if !details {
-		return views, nil
+	return views, nil
+}
+
+// unwell returns what is wrong with each of some channels.
+func (a *API) unwell(ctx context.Context, channels ...access.Channel) ([][]unwellView, error) {
+	names := make([]string, len(channels))
+	for i, ch := range channels {
+		names[i] = ch.Name
 	}
-	detailed, err := a.detailed(c, channels)
+	all, err := a.opts.Operator.UnwellOf(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
-	for i, d := range detailed {
-		views[i].Parties, views[i].Queues = d.Parties, d.Queues
+	views := make([][]unwellView, len(channels))
+	for i, of := range all {
+		views[i] = []unwellView{}
+		for _, u := range of {
+			views[i] = append(views[i], unwellView{State: u.Condition, Since: u.Since})
+		}
 	}
 	return views, nil
 }

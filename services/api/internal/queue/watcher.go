@@ -232,25 +232,54 @@ type Unwell struct {
 	Since     time.Time
 }
 
-// Unwell returns the channels that are not well, with what is wrong, as the last look found it.
-func (o *Operator) Unwell(ctx context.Context) (map[string][]Unwell, error) {
+// NotWell returns the names of channels that are not well, in order, as the last look found it: those
+// that are not in this way; "": in any.
+func (o *Operator) NotWell(ctx context.Context, way Condition) ([]string, error) {
 	ctx, end := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer end()
 	pipe := o.rdb.Pipeline()
 	partitions := o.queues.opts.Layout.Partitions()
-	asked := make([]*redis.ZSliceCmd, len(partitions))
+	asked := make([]*redis.StringSliceCmd, len(partitions))
 	for i, p := range partitions {
-		asked[i] = pipe.ZRangeWithScores(ctx, p.Unwell(), 0, -1)
+		asked[i] = pipe.ZRange(ctx, p.Unwell(), 0, -1)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, storage.Unavailable(err)
 	}
-	all := make(map[string][]Unwell)
+	var names []string
 	for _, a := range asked {
-		for _, z := range a.Val() {
-			member, _ := z.Member.(string)
-			channel, condition, _ := strings.Cut(member, " ")
-			all[channel] = append(all[channel], Unwell{Condition: Condition(condition), Since: time.UnixMilli(int64(z.Score)).UTC()})
+		for _, member := range a.Val() {
+			if channel, condition, _ := strings.Cut(member, " "); way == "" || way == Condition(condition) {
+				names = append(names, channel)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// UnwellOf returns what is wrong with each of some channels, as the last look found it.
+func (o *Operator) UnwellOf(ctx context.Context, channels ...string) ([][]Unwell, error) {
+	ctx, end := context.WithTimeout(ctx, o.queues.opts.Timeout)
+	defer end()
+	pipe := o.rdb.Pipeline()
+	asked := make([]*redis.FloatSliceCmd, len(channels))
+	for i, channel := range channels {
+		members := make([]string, len(Conditions()))
+		for j, c := range Conditions() {
+			members[j] = channel + " " + string(c)
+		}
+		asked[i] = pipe.ZMScore(ctx, o.queues.opts.Layout.Partition(channel).Unwell(), members...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storage.Unavailable(err)
+	}
+	all := make([][]Unwell, len(channels))
+	for i := range channels {
+		for j, ms := range asked[i].Val() {
+			if ms > 0 { // 0: it is not there
+				all[i] = append(all[i], Unwell{Condition: Conditions()[j], Since: time.UnixMilli(int64(ms)).UTC()})
+			}
 		}
 	}
 	return all, nil
