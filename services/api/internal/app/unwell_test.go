@@ -19,12 +19,17 @@ import (
 func TestUnwellChannels(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	r := startReplica(t, s.URL(), withAuth()...)
-	c, rdb := newContract(t, r), s.Client()
-	for _, name := range []string{"a", "b", "well"} {
+	rdb, layout := s.Client(), storage.NewLayout("qst", 64, false)
+	for _, p := range layout.Partitions() { // it is not the replica's turn to look yet
+		if err := rdb.HSet(t.Context(), p.Watched(), "replica", "another").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := startReplica(t, s.URL(), withAuth("QST_UNWELL_CHANNEL=ops")...)
+	c := newContract(t, r)
+	for _, name := range []string{"a", "b", "well", "ops"} {
 		c.ask("createChannel", 201, c.base(), fmt.Sprintf("{%q:%q}", "name", name), bearer, typeJSON)
 	}
-	layout := storage.NewLayout("qst", 64, false)
 	since := time.UnixMilli(1_800_000_000_000).UTC()
 	for member, channel := range map[string]string{"a quiet": "a", "b quiet": "b", "b stopped_401": "b", "gone quiet": "gone"} {
 		if err := rdb.ZAdd(t.Context(), layout.Partition(channel).Unwell(), redis.Z{Score: float64(since.UnixMilli()), Member: member}).Err(); err != nil {
@@ -80,7 +85,22 @@ func TestUnwellChannels(t *testing.T) {
 		}
 		return nil
 	})
-	if seen := rdb.ZCard(t.Context(), layout.Partition("well").LastSeen()).Val(); seen != 0 {
+	if seen := rdb.ZScore(t.Context(), layout.Partition("well").LastSeen(), "well").Val(); seen != 0 {
 		t.Error("who is refused counts as seen")
 	}
+
+	// It is the replica's turn: the application of the operators' channel is told.
+	var v struct{ User, Secret string }
+	c.decode(c.ask("createCredential", 201, c.base()+"/ops/credentials", `{"endpoint":"application"}`, bearer, typeJSON), &v)
+	rdb.HSet(t.Context(), layout.Queue("well", "outbound").Activity(), "superseded", time.Now().UnixMilli())
+	rdb.Del(t.Context(), layout.Partition("well").Watched())
+	eventually(t, "the operators are told", func() error {
+		a := do(t, "GET", r.URL+"/v2/channels/ops/application?format=json&long-polling=true", "", basic(v.User, v.Secret))
+		for _, part := range []string{`"subject":"not well"`, `"qst-channel":"well"`, `"qst-state":"superseding"`, `"body":"well: superseding since `} {
+			if !strings.Contains(a.Body, part) {
+				return fmt.Errorf("%d %s", a.Status, a.Body)
+			}
+		}
+		return nil
+	})
 }

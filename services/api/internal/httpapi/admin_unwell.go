@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
+	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/access"
 	"github.com/queuestatetransfer/qst/services/api/internal/queue"
 )
@@ -73,4 +75,40 @@ func (a *API) unwell(ctx context.Context, channels ...access.Channel) ([][]unwel
 		}
 	}
 	return views, nil
+}
+
+// UnwellNotice makes the messages that tell an operators' channel which channels are not well, or are
+// again; see queue.Options. The application of that channel gets them.
+func (a *API) UnwellNotice(to string) func(context.Context, []queue.Change) (queue.Name, queue.Caller, queue.Batch, error) {
+	n := queue.Name{Channel: to, Kind: queue.Inbound}
+	return func(ctx context.Context, changes []queue.Change) (queue.Name, queue.Caller, queue.Batch, error) {
+		var messages []qst.Message
+		for _, c := range changes {
+			if c.Channel == to { // nobody would read it there
+				continue
+			}
+			subject, state, since := "not well", string(c.Condition), c.Since.UTC().Format(time.RFC3339)
+			if c.Over {
+				subject = "well again"
+			}
+			property := func(name, value string) qst.Property {
+				return qst.Property{Name: name, Values: []qst.Value{{Text: value}}}
+			}
+			messages = append(messages, qst.Message{
+				ID:      "qst-unwell-" + strconv.FormatInt(c.Since.UnixMilli(), 10) + "-" + strconv.FormatBool(c.Over) + "-" + state + "-" + c.Channel,
+				Subject: subject, Body: c.Channel + ": " + state + " since " + since,
+				Properties: []qst.Property{property("qst-channel", c.Channel), property("qst-state", state), property("qst-since", since)},
+			})
+		}
+		if len(messages) == 0 {
+			return n, queue.Caller{}, queue.Batch{}, nil
+		}
+		batch, err := NewBatch(messages, time.Now())
+		if err != nil {
+			return n, queue.Caller{}, queue.Batch{}, err
+		}
+		batch.Last = "" // no client pushed it
+		r, err := a.Reporting(ctx, to)
+		return n, r.Caller, batch, err
+	}
 }

@@ -68,6 +68,8 @@ type Options struct {
 	// UnwellAfter is how long something is wrong with a channel before it counts as not well; 0: no
 	// channel is looked at.
 	UnwellAfter time.Duration
+	// UnwellNotice makes messages that tell of what has changed, and says which queue gets them; nil: none.
+	UnwellNotice func(ctx context.Context, changes []Change) (Name, Caller, Batch, error)
 
 	// Reporting tells what a channel's application is to hear of messages that end; nil: nothing.
 	Reporting func(ctx context.Context, channel string) (Reporting, error)

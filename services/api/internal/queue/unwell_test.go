@@ -151,14 +151,18 @@ func TestSilence(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		all, err := s.Unwell(t.Context())
+		names, err := s.NotWell(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.UnwellOf(t.Context(), names...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		found := map[string]string{}
-		for channel, list := range all {
+		for i, list := range all {
 			for _, u := range list {
-				found[channel] += string(u.Condition)
+				found[names[i]] += string(u.Condition)
 			}
 		}
 		return found

@@ -35,7 +35,7 @@ type watcher struct {
 // run watches until ctx ends.
 func (w *watcher) run(ctx context.Context) {
 	for {
-		sleep(ctx, watchEvery/4+rand.N(watchEvery/4)) //nolint:gosec // spread, no secret
+		sleep(ctx, watchEvery/8+rand.N(watchEvery/8)) //nolint:gosec // spread, no secret
 		away := 0                                     // partitions in a row
 		for p := range w.queues.opts.Layout.Partitions() {
 			if ctx.Err() != nil {
@@ -102,15 +102,48 @@ func (w *watcher) look(ctx context.Context, p storage.Partition) error {
 	if err := f.Err(); err != nil {
 		return err
 	}
-	w.tell(ctx, slog.LevelWarn, "a channel is not well", began)
-	w.tell(ctx, slog.LevelInfo, "a channel is well again", ended)
+	w.tell(ctx, append(changes(began, false), changes(ended, true)...))
 	return nil
 }
 
-// tell logs each channel of a list of the script's.
-func (w *watcher) tell(ctx context.Context, level slog.Level, what string, list []string) {
+// Change is something that is wrong with a channel now, or is not any more.
+type Change struct {
+	Channel string
+	Unwell
+	Over bool
+}
+
+// changes reads a list of the script's.
+func changes(list []string, over bool) (all []Change) {
 	for entry := range slices.Chunk(list, 3) {
-		w.queues.log.Log(ctx, level, what, "channel", entry[0], "state", entry[1], "since", at(entry[2]).Format(time.RFC3339))
+		all = append(all, Change{Channel: entry[0], Unwell: Unwell{Condition: Condition(entry[1]), Since: at(entry[2])}, Over: over})
+	}
+	return all
+}
+
+// noticeBatch bounds the messages that tell of changes at a time.
+const noticeBatch = 200
+
+// tell logs what has changed, and has the operators' channel told.
+func (w *watcher) tell(ctx context.Context, all []Change) {
+	for _, c := range all {
+		level, what := slog.LevelWarn, "a channel is not well"
+		if c.Over {
+			level, what = slog.LevelInfo, "a channel is well again"
+		}
+		w.queues.log.Log(ctx, level, what, "channel", c.Channel, "state", c.Condition, "since", c.Since.Format(time.RFC3339))
+	}
+	if w.queues.opts.UnwellNotice == nil {
+		return
+	}
+	for some := range slices.Chunk(all, noticeBatch) {
+		n, caller, batch, err := w.queues.opts.UnwellNotice(ctx, some)
+		if err == nil {
+			_, err = w.queues.Push(ctx, n, caller, batch)
+		}
+		if err != nil { // the log has it, and the list of those that are not well
+			w.queues.log.WarnContext(ctx, "the operators' channel is not told which channels are not well", "channel", n.Channel, "error", err)
+		}
 	}
 }
 
