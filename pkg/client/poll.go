@@ -32,6 +32,9 @@ type Batch struct {
 	// ETag stands for the last of the messages; "" if there are none. It is as the
 	// service wrote it, quotes included.
 	ETag string
+
+	// Redelivered is how many of the messages, the first ones, the service gave out before.
+	Redelivered int
 }
 
 // Poll makes one request for messages, and does not try again. It is what
@@ -94,6 +97,9 @@ func (c *Client) poll(ctx context.Context, op operation, req PollRequest, most s
 	p = polled{Batch: Batch{Messages: msgs}, confirmed: -1}
 	if n, err := strconv.ParseUint(a.header.Get("QST-Confirmed"), 10, 31); err == nil {
 		p.confirmed = int(n)
+	}
+	if n, err := strconv.ParseUint(a.header.Get("QST-Redelivered"), 10, 31); err == nil {
+		p.Redelivered = min(int(n), len(msgs))
 	}
 	etag := a.header.Get("ETag")
 	if len(msgs) == 0 {

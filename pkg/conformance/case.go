@@ -25,10 +25,13 @@ const (
 	Version1 Level = "version1"
 	// Reports is what phones on version 1 report of messages, for the application to pull.
 	Reports Level = "reports"
+	// Validity is that messages say how long they are of use, and that gateways report what became
+	// of them, which a server need not know.
+	Validity Level = "validity"
 )
 
 // Levels returns all levels, the basic ones first.
-func Levels() []Level { return []Level{Wiki, Contract, Limits, Version1, Reports} }
+func Levels() []Level { return []Level{Wiki, Contract, Limits, Version1, Reports, Validity} }
 
 // Case is one test of a server.
 type Case struct {
@@ -74,7 +77,7 @@ func Cases() []Case {
 		routing, channelNames, methods, contentTypes, gzipped, jsonTaken, jsonText, jsonRefused,
 		xmlTaken, xmlRefused, xmlEntities, charsets, pushAnswers, order, duplicates,
 		pullParameters, pullAnswers, accepted, etagForms, foreignETags, confirming, confirmingOnly,
-		longPolling, superseding, bounds, limitCases, credentialCases, version1, version1Dialogues, reports,
+		repetition, receipts, validity, deliveryReports, longPolling, superseding, bounds, limitCases, credentialCases, version1, version1Dialogues, reports,
 	} {
 		l = append(l, group()...)
 	}

@@ -221,7 +221,7 @@ func (t *exam) note(method, path, body string, header []string, got string) {
 // headerLines has the headers that matter to the protocol.
 func headerLines(h http.Header) string {
 	var l []string
-	for _, name := range []string{"Content-Type", "ETag", "QST-Confirmed", "Cache-Control", "Retry-After", "Allow", "WWW-Authenticate", "Connection"} {
+	for _, name := range []string{"Content-Type", "ETag", "QST-Confirmed", "QST-Redelivered", "Cache-Control", "Retry-After", "Allow", "WWW-Authenticate", "Connection"} {
 		for _, v := range h.Values(name) {
 			l = append(l, name+": "+v)
 		}

@@ -179,7 +179,9 @@ func (s *scanner) countValue() error {
 // endMessage checks the rules for a message as a whole.
 func (s *scanner) endMessage(m *Message) error {
 	if m.From == "" && m.To == "" && m.Subject == "" && m.Body == "" {
-		return s.refuse("has none of from, to, subject, body")
+		if err := s.refuseEmpty(m); err != nil {
+			return err
+		}
 	}
 	// The exact size matters only if escapes could make the difference: no byte
 	// takes more than the six of \u0000, and around every value there are at

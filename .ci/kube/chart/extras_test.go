@@ -129,7 +129,7 @@ func TestBodySize(t *testing.T) {
 			t.Errorf("QST_PUSH_MAX_BYTES=%s: %s, want %s", size, got, want)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(chart.Root, "services/api/internal/httpapi/push.go"))
+	text, err := os.ReadFile(filepath.Join(chart.Root, "services/api/internal/httpapi/receive.go"))
 	if err != nil || !strings.Contains(string(text), "\nconst gzipOverhead = 64 << 10\n") {
 		t.Errorf("gzipOverhead is not what qst.requestBytes has: %v", err)
 	}

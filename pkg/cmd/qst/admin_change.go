@@ -26,7 +26,7 @@ type edit struct {
 }
 
 // channelSettings are the names of a channel's settings, for a shell to complete.
-var channelSettings = []string{"queue_max_messages", "queue_max_bytes", "retention", "dedup_window", "push_rate", "max_deliveries", "report_states"}
+var channelSettings = []string{"queue_max_messages", "queue_max_bytes", "retention", "dedup_window", "push_rate", "max_deliveries", "inbound_ttl", "outbound_ttl", "report_states"}
 
 func (e *edit) flags(cmd *cobra.Command) {
 	f := cmd.Flags()

@@ -43,7 +43,8 @@ func (a *app) queuesCommand() *cobra.Command {
 	return group("queues", "Find, show, look into and purge queues",
 		`A gateway's messages wait in inbound for the application, the application's in outbound
 for the gateway; mailbox is the queue of the URL without a party.`,
-		a.queuesTopCommand(), a.queuesShowCommand(), a.queuesPeekCommand(), a.queuesPurgeCommand())
+		a.queuesTopCommand(), a.queuesShowCommand(), a.queuesPeekCommand(), a.queuesMessageCommand(),
+		a.queuesCancelCommand(), a.queuesPurgeCommand())
 }
 
 func (a *app) queuesShowCommand() *cobra.Command {

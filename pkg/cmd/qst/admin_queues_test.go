@@ -54,18 +54,18 @@ func TestAdminDead(t *testing.T) {
 	o := startAdmin(t)
 	party := o.channel(t, "c", "--set max_deliveries=1")
 	gateway, application := party("gateway"), party("application")
-	gateway.stdin = "a\nb\nc\n"
-	gateway.qst(t, "push").wantOK(t)
-	fail := func() { // what is pulled and never confirmed is tried alone, and then a dead letter
-		for range 10 {
-			if out := application.qst(t, "pull", "--no-confirm").wantOK(t).out; out == "" {
-				return
-			}
+	fail := func(texts string) { // the first message can't be borne; two after it are confirmed
+		gateway.stdin = texts
+		gateway.qst(t, "push").wantOK(t)
+		for range 2 {
+			application.qst(t, "pull", "--no-confirm", "--max", "1").wantOK(t)
+			application.qst(t, "pull", "--max", "1").wantOK(t)
 		}
-		t.Fatal("messages are still given out")
 	}
 	dead := func() []adminEntry { return lines[adminEntry](t, o.admin(t, "dead list c inbound").wantOK(t).out) }
-	fail()
+	fail("a\nproof\nproof\n")
+	fail("b\nproof\nproof\n")
+	fail("c\nproof\nproof\n")
 	list := dead()
 	if len(list) != 3 || list[0].Deliveries != 2 || !strings.Contains(string(list[0].Message), `"a"`) {
 		t.Fatalf("got %+v", list)
@@ -86,7 +86,7 @@ func TestAdminDead(t *testing.T) {
 	if out := o.person("").admin(t, "dead requeue c inbound --all").wantOK(t).out; out != "put back 1 message\n" {
 		t.Errorf("got %s", out)
 	}
-	fail()
+	fail("proof\nproof\n")
 	o.admin(t, "dead drop c inbound --all").wantCode(t, exitUsage, "1. Give --count")
 	o.admin(t, "dead drop c inbound --all --count 2").wantCode(t, exitConflict, "dead are 1 message, not 2")
 	o.admin(t, "dead drop c inbound --all --count 1").wantOK(t)

@@ -15,6 +15,7 @@ import (
 type adminState struct {
 	Message string     `json:"message"`
 	State   string     `json:"state"`
+	Code    string     `json:"code"`
 	At      *time.Time `json:"at"`
 }
 
@@ -22,9 +23,11 @@ func (a *app) statesCommand() *cobra.Command {
 	var most int
 	cmd := &cobra.Command{
 		Use:   "states CHANNEL",
-		Short: "List what a channel's phone reported of messages, the newest first",
-		Long: `Lists what a version 1 phone reported of the messages that it was given: confirmed,
-failed, or in its own words. MESSAGE is the id that the sender gave it.`,
+		Short: "List what was reported of a channel's messages, the newest first",
+		Long: `Lists what a gateway reported of the messages that it was given (sent, delivered,
+failed, expired, rejected or unknown; a version 1 phone also confirmed, or in its own
+words), and which messages were dropped as past their validity (expired). MESSAGE is the
+id that the sender gave it.`,
 		Example: `  qst admin states acme.phone --max 10`,
 		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completion(a.channelNames),
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {

@@ -76,6 +76,9 @@ func (a *app) pull(ctx context.Context, p pullFlags) error {
 		if err != nil {
 			return err
 		}
+		if batch.Redelivered > 0 {
+			fmt.Fprintf(a.err, "qst: %d of these, the first ones, were given out before\n", batch.Redelivered)
+		}
 		return w.write(batch.Messages)
 	}
 	opts := client.PullOptions{Limit: p.limit, UntilEmpty: !p.follow}

@@ -26,6 +26,8 @@ type pushFlags struct {
 	input      string
 	gzip       bool
 	count      bool
+	ids        bool
+	report     string
 }
 
 func (a *app) pushCommand() *cobra.Command {
@@ -72,11 +74,16 @@ that can't be read, qst stops: the ones before it are stored, those after it are
 	f.StringVarP(&p.input, "input", "i", "auto", "`format` of the standard input: lines, json, xml or csv; auto: < is xml, [ and { are json, the rest lines")
 	f.BoolVar(&p.gzip, "gzip", false, "compress what is sent")
 	f.BoolVar(&p.count, "count", false, "say what SMS the messages will be, in how many parts, and push nothing")
+	f.StringVar(&p.report, "report", "", "push a delivery report, `id=status`: what became of a message (sent, delivered, failed, expired, rejected, unknown)")
+	f.BoolVar(&p.ids, "ids", false, "write the ids of the messages, as they are stored, instead of their number")
 	complete(cmd, "input", "auto", "lines", "json", "xml", "csv")
 	return cmd
 }
 
 func (a *app) push(ctx context.Context, p *pushFlags) error {
+	if err := p.setReport(); err != nil {
+		return err
+	}
 	for _, property := range p.properties {
 		name, value, ok := strings.Cut(property, "=")
 		if !ok || name == "" {
@@ -110,9 +117,13 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		return err
 	}
 	if p.one {
-		result, err := c.Push(ctx, p.message)
+		one := []qst.Message{p.message}
+		result, err := c.Push(ctx, one...)
 		if err != nil {
 			return err
+		}
+		if p.ids {
+			return a.writeIDs(one)
 		}
 		return a.pushed(result)
 	}
@@ -120,12 +131,15 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 	if err != nil {
 		return err
 	}
-	result, err := a.pushFrom(ctx, c, source, p.message)
+	result, err := a.pushFrom(ctx, c, source, p)
 	if errors.Is(err, errNoMessages) {
 		return usagef("nothing was pushed: %w", errNoMessages)
 	}
 	if err != nil {
 		return fmt.Errorf("%d messages are stored; then: %w", result.Accepted+result.Duplicates, err)
+	}
+	if p.ids {
+		return nil
 	}
 	return a.pushed(result)
 }
@@ -169,7 +183,7 @@ type read struct {
 // pushFrom pushes what source gives: at most a chunk at a time, and at once what is
 // there when the source takes its time. Of an input with a mistake in it, what
 // is before the mistake is pushed.
-func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, defaults qst.Message) (qst.Result, error) {
+func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, p *pushFlags) (qst.Result, error) {
 	var (
 		total qst.Result
 		start = time.Now()
@@ -193,12 +207,18 @@ func (a *app) pushFrom(ctx context.Context, c *client.Client, source messages, d
 	for {
 		chunk, ended := nextChunk(ctx, input)
 		for i := range chunk {
-			fill(&chunk[i], &defaults)
+			fill(&chunk[i], &p.message)
 		}
 		first := total.Accepted + total.Duplicates
 		result, err := c.Push(ctx, chunk...)
 		total.Accepted += result.Accepted
 		total.Duplicates += result.Duplicates
+		if p.ids {
+			line.clear()
+			if err := a.writeIDs(chunk[:result.Accepted+result.Duplicates]); err != nil {
+				return total, err
+			}
+		}
 		if err != nil {
 			if refused, ok := errors.AsType[*client.RejectedError](err); ok {
 				refused.Index += first // in the input

@@ -103,7 +103,7 @@ app.kubernetes.io/part-of: qst
 
 {{/*
 The largest body that the service reads, in bytes: a batch, and what gzip may add to it
-(gzipOverhead in services/api/internal/httpapi/push.go).
+(gzipOverhead in services/api/internal/httpapi/receive.go).
 */}}
 {{- define "qst.requestBytes" -}}
 {{- add (include "qst.size" (default "1MiB" .Values.config.QST_PUSH_MAX_BYTES)) 65536 -}}

@@ -54,14 +54,21 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// isTTL tells whether messages can be valid for so long; 0 is for ever.
+func (d *Duration) isTTL() bool {
+	return *d == 0 || *d >= Duration(time.Second) && *d <= Duration(87600*time.Hour)
+}
+
 // Settings are what a channel has otherwise than the service's configuration; a
 // field that is nil is as configured.
 type Settings struct {
 	QueueMaxMessages *int64    `json:"queue_max_messages,omitempty" yaml:"queue_max_messages"`
 	QueueMaxBytes    *int64    `json:"queue_max_bytes,omitempty"    yaml:"queue_max_bytes"`
-	Retention        *Duration `json:"retention,omitempty"          yaml:"retention"`      // 0: for ever
-	DedupWindow      *Duration `json:"dedup_window,omitempty"       yaml:"dedup_window"`   // 0: off
-	ReportStates     *bool     `json:"report_states,omitempty"      yaml:"report_states"`  // what phones report of messages is told in the application's queue
+	Retention        *Duration `json:"retention,omitempty"          yaml:"retention"`     // 0: for ever
+	DedupWindow      *Duration `json:"dedup_window,omitempty"       yaml:"dedup_window"`  // 0: off
+	ReportStates     *bool     `json:"report_states,omitempty"      yaml:"report_states"` // what phones report of messages is told in the application's queue
+	InboundTTL       *Duration `json:"inbound_ttl,omitempty"        yaml:"inbound_ttl"`   // how long a message is valid that says nothing of it; 0: for ever
+	OutboundTTL      *Duration `json:"outbound_ttl,omitempty"       yaml:"outbound_ttl"`
 	PushRate         *int64    `json:"push_rate,omitempty"          yaml:"push_rate"`      // messages a second; 0: any
 	MaxDeliveries    *int      `json:"max_deliveries,omitempty"     yaml:"max_deliveries"` // 0: never a dead letter
 }
@@ -80,6 +87,12 @@ func (s Settings) Limits(defaults queue.Limits) queue.Limits {
 	}
 	if s.DedupWindow != nil {
 		l.DedupWindow = time.Duration(*s.DedupWindow)
+	}
+	if s.InboundTTL != nil {
+		l.InboundTTL = time.Duration(*s.InboundTTL)
+	}
+	if s.OutboundTTL != nil {
+		l.OutboundTTL = time.Duration(*s.OutboundTTL)
 	}
 	if s.MaxDeliveries != nil {
 		l.MaxDeliveries = *s.MaxDeliveries
@@ -133,6 +146,10 @@ func (c Channel) validate() error {
 		return invalid("settings.retention: not 100ms to 87600h, or 0s (for ever)")
 	case s.DedupWindow != nil && *s.DedupWindow != 0 && (*s.DedupWindow < Duration(time.Second) || *s.DedupWindow > Duration(720*time.Hour)):
 		return invalid("settings.dedup_window: not 1s to 720h, or 0s (off)")
+	case s.InboundTTL != nil && !s.InboundTTL.isTTL():
+		return invalid("settings.inbound_ttl: not 1s to 87600h, or 0s (for ever)")
+	case s.OutboundTTL != nil && !s.OutboundTTL.isTTL():
+		return invalid("settings.outbound_ttl: not 1s to 87600h, or 0s (for ever)")
 	case s.PushRate != nil && (*s.PushRate < 0 || *s.PushRate > 1_000_000_000):
 		return invalid("settings.push_rate: not 0 (any) to 1000000000")
 	case s.MaxDeliveries != nil && (*s.MaxDeliveries < 0 || *s.MaxDeliveries > 1_000_000):

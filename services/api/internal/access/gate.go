@@ -102,6 +102,16 @@ func (g *Gate) Admit(ctx context.Context, a Attempt) (Admission, error) {
 	return let, nil
 }
 
+// Settings returns what holds on a channel, as Admit does, for what the service does by itself.
+// Of a channel that there is not, it is zero.
+func (g *Gate) Settings(ctx context.Context, channel string) (Admission, error) {
+	p, err := g.pass(ctx, channel)
+	if err != nil {
+		return Admission{}, err
+	}
+	return Admission{Life: p.life, Settings: p.settings}, nil
+}
+
 // Admission is what holds on a channel that a request was let in to.
 type Admission struct {
 	Life     string // of the channel's record: see queue.Caller

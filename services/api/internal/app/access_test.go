@@ -305,9 +305,7 @@ func TestLifeSigns(t *testing.T) {
 	}
 
 	// One delivery is all a message gets here.
-	do(t, "POST", r.URL+"/v2/channels/c/gateway", `[{"id":"2","body":"poison"}]`, phone)
-	do(t, "GET", r.URL+"/v2/channels/c/application", "", app)
-	do(t, "GET", r.URL+"/v2/channels/c/application", "", app)
+	deadLetter(t, r, "/v2/channels/c/gateway", "/v2/channels/c/application", `{"id":"2","body":"poison"}`, []string{phone}, []string{app})
 	var dead struct {
 		Messages []struct {
 			ID      string

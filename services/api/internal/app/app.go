@@ -132,6 +132,9 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
 	a.queues = queue.New(a.runner, a.clients.commands, a.clients.waiting, queue.Options{
+		Reporting: func(ctx context.Context, channel string) (queue.Reporting, error) {
+			return a.api.Reporting(ctx, channel)
+		},
 		Layout:           layout,
 		Cluster:          cfg.RedisCluster,
 		Records:          cfg.Auth == config.AuthChannels,

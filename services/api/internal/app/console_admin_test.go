@@ -33,9 +33,7 @@ func TestOverview(t *testing.T) {
 		}
 		push(t, a, "/v2/channels/old/gateway", `[{"id":"1","from":"sms://1","body":"secret text"}]`)
 		push(t, a, "/v2/channels/deep/application", "["+strings.Repeat(`{"body":"x"},`, 39)+`{"body":"y"}]`)
-		push(t, b, "/v2/channels/poison/gateway", `[{"id":"bad","body":"x"}]`)
-		pull(t, b, "/v2/channels/poison/application", "max=2")
-		pull(t, b, "/v2/channels/poison/application", "max=2") // now it is a dead letter
+		deadLetter(t, b, "/v2/channels/poison/gateway", "/v2/channels/poison/application", `{"id":"bad","body":"x"}`, nil, nil)
 		push(t, b, "/v2/channels/poison/gateway", `[{"id":"good","body":"x"}]`)
 
 		if look(); overview.Messages != 42 || overview.Dead != 1 || overview.Channels != 3 || overview.Oldest <= 0 ||

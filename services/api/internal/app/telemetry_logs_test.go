@@ -203,10 +203,20 @@ func TestNothingPrivateIsTold(t *testing.T) {
 
 	// Dead, purged and peeked at.
 	ask(200, "POST", url, json(`,"n":2`), asJSON)
-	for range 4 {
-		ask(200, "GET", url, "")
+	ask(200, "POST", url, `[{"body":"proof"},{"body":"proof"},{"body":"proof"},{"body":"proof"}]`, asJSON)
+	for range 3 {
+		ask(200, "GET", url+"?max=1", "")
 	}
-	mustAdmin(t, r, 200, "GET", "/channels/c/queues/mailbox/dead", "")
+	for range 2 {
+		proof := ask(200, "GET", url+"?max=1", "")
+		ask(200, "GET", url+"?max=1&"+etag(proof), "")
+	}
+	for rest := ask(200, "GET", url, ""); strings.Contains(rest.Body, "<body>"); { // the service believes the client to be stuck
+		rest = ask(200, "GET", url+"?"+etag(rest), "")
+	}
+	if dead := mustAdmin(t, r, 200, "GET", "/channels/c/queues/mailbox/dead", ""); !strings.Contains(dead.Body, `"id"`) {
+		t.Errorf("there is no dead letter: %s", dead.Body)
+	}
 	mustAdmin(t, r, 200, "GET", "/channels/c/queues/mailbox/messages", "")
 	mustAdmin(t, r, 400, "POST", "/channels/c/credentials", `{"secret":"`+wordSecret+`","`+wordProperty+`":"`+wordValue+`"}`)
 

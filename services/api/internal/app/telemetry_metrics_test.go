@@ -228,22 +228,31 @@ func (l *load) channel(ctx context.Context, a, b *replica, name string, batches 
 	return nil
 }
 
-// poison sets messages aside: delivered, not confirmed, as often as they may be.
+// poison makes a message a dead letter: delivered, not confirmed, as often as it may be, while
+// others are confirmed.
 func (l *load) poison(ctx context.Context, a, b *replica, most int) error {
 	const path = "/v2/channels/poison"
 	l.add(qChannels, 1)
-	if err := l.push(ctx, a.URL+path, `[{"id":"1","body":"x"},{"id":"2","body":"x"}]`); err != nil {
+	if err := l.push(ctx, a.URL+path, `[{"id":"1","body":"x"},{"id":"2","body":"x"},{"id":"3","body":"x"}]`); err != nil {
 		return err
 	}
 	seen := make(map[string]bool)
-	// Each is tried alone once more, and then made a dead letter by the pull after that.
-	for i := range most + 3 {
+	for i := range most {
 		if _, err := l.pull(ctx, []*replica{a, b}[i%2].URL+path, seen, ""); err != nil {
 			return err
 		}
 	}
-	l.add(qDead, 2)
-	l.add(qDepth, -2)
+	for range 2 {
+		proof, err := l.pull(ctx, a.URL+path, seen, "")
+		if err != nil {
+			return err
+		}
+		if _, err := l.pull(ctx, b.URL+path, seen, etag(proof)); err != nil {
+			return err
+		}
+	}
+	l.add(qDead, 1)
+	l.add(qDepth, -1)
 	return nil
 }
 

@@ -95,7 +95,7 @@ func TestComposeFile(t *testing.T) {
 func TestOneMachineFilesFollowFromDefaults(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	const gzip = 64 << 10 // gzipOverhead of httpapi/push.go
+	const gzip = 64 << 10 // gzipOverhead of httpapi/receive.go
 	request := int((c.LongPollMax + c.RequestTimeout).Seconds()) + 10
 	for file, wants := range map[string][]string{
 		"nginx.conf": {

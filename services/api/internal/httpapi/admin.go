@@ -41,6 +41,8 @@ func (a *API) admin(e *echo.Echo) {
 	g.GET("/channels/:channel/queues/:queue", a.getQueue)
 	g.GET("/channels/:channel/queues/:queue/messages", a.peek)
 	g.DELETE("/channels/:channel/queues/:queue/messages", a.purge)
+	g.GET("/channels/:channel/queues/:queue/messages/:id", a.getMessage)
+	g.DELETE("/channels/:channel/queues/:queue/messages/:id", a.cancelMessage)
 	g.GET("/channels/:channel/queues/:queue/dead", a.listDead)
 	g.POST("/channels/:channel/queues/:queue/dead/:id/requeue", a.requeue)
 	g.DELETE("/channels/:channel/queues/:queue/dead/:id", a.dropDead)

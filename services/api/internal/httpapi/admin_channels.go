@@ -284,6 +284,7 @@ func (a *API) revokeCredential(c echo.Context) error {
 type stateView struct {
 	Message string    `json:"message"` // its id
 	State   string    `json:"state"`
+	Code    string    `json:"code,omitempty"` // the network's own word for it
 	At      time.Time `json:"at"`
 }
 
@@ -303,7 +304,7 @@ func (a *API) listStates(c echo.Context) error {
 	}
 	views := make([]stateView, len(states))
 	for i, s := range states {
-		views[i] = stateView{Message: s.Message, State: s.State, At: s.At}
+		views[i] = stateView{Message: s.Message, State: s.State, Code: s.Code, At: s.At}
 	}
 	return a.answer(c, http.StatusOK, map[string][]stateView{"states": views})
 }

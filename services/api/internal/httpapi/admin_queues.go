@@ -80,9 +80,18 @@ type entryView struct {
 	Stored     time.Time       `json:"stored"`
 	Bytes      int             `json:"bytes"`
 	Deliveries int64           `json:"deliveries,omitempty"` // of a dead one
+	Attempts   []attemptView   `json:"attempts,omitempty"`   // of a dead one: the last answers that were not confirmed
+	Address    string          `json:"address,omitempty"`    // of a dead one: of the client that pulled last
+	UserAgent  string          `json:"user_agent,omitempty"` // and how it called itself
 	Status     int64           `json:"status,omitempty"`     // that a webhook's receiver refused a dead one with
 	Answer     string          `json:"answer,omitempty"`     // and what it said
 	Message    json.RawMessage `json:"message"`              // as the protocol's JSON
+}
+
+// attemptView is an answer that was not confirmed.
+type attemptView struct {
+	At       time.Time `json:"at"` // when the client asked again
+	Messages int       `json:"messages"`
 }
 
 // maxEntries bounds a page of messages, each of which may be 64 KiB.

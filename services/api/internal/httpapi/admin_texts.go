@@ -27,7 +27,10 @@ func (a *API) viewEntries(c echo.Context, n queue.Name, list string, entries []q
 	}
 	views := make([]entryView, len(entries))
 	for i, e := range entries {
-		views[i] = entryView{ID: e.ID, Stored: e.Stored, Bytes: len(e.Payload), Deliveries: e.Deliveries, Status: e.Status, Answer: e.Answer, Message: e.Payload}
+		views[i] = entryView{ID: e.ID, Stored: e.Stored, Bytes: len(e.Payload), Deliveries: e.Deliveries, Status: e.Status, Answer: e.Answer, Message: e.Payload, Address: e.Address, UserAgent: e.UserAgent}
+		for _, t := range e.Attempts {
+			views[i].Attempts = append(views[i].Attempts, attemptView(t))
+		}
 		if text {
 			continue
 		}

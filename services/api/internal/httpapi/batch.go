@@ -20,6 +20,9 @@ func NewBatch(messages []qst.Message, now time.Time) (queue.Batch, error) {
 	when := ""
 	for i := range messages {
 		m := &messages[i]
+		if err := limitValidity(&b.Entries[i], m, i); err != nil {
+			return queue.Batch{}, err
+		}
 		if m.ID != "" {
 			// Before anything is added: what counts is what the sender gave.
 			digests[i] = m.Digest()

@@ -266,13 +266,13 @@ func TestOpenAPIHasTheProtocolsStatuses(t *testing.T) {
 		path := strings.TrimSuffix(channelsPath+"{channel}/"+name, "/")
 		for _, method := range []string{"get", "post"} {
 			want := map[int][]string{
-				http.StatusOK:                  {"Cache-Control"},
+				http.StatusOK:                  {"Cache-Control", "Preference-Applied"},
 				http.StatusBadRequest:          nil, // of parameters and of the channel's name
 				http.StatusMethodNotAllowed:    {"Allow"},
 				http.StatusInternalServerError: nil, // of what is not in the table
 			}
 			if method == "get" {
-				want[http.StatusOK] = []string{"Cache-Control", "ETag", "QST-Confirmed"}
+				want[http.StatusOK] = []string{"Cache-Control", "ETag", "QST-Confirmed", "QST-Redelivered"}
 			}
 			for _, row := range table {
 				if slices.Contains(ofAdmin, row.err) || method == "get" && slices.Contains(ofPush, row.err) {

@@ -87,6 +87,9 @@ func (a *API) answerPull(c echo.Context, n queue.Name, call queue.Caller, q pull
 	if q.tagged {
 		h["QST-Confirmed"] = []string{strconv.Itoa(d.Confirmed)}
 	}
+	if d.Redelivered > 0 {
+		h["QST-Redelivered"] = []string{strconv.Itoa(d.Redelivered)}
+	}
 	if a.phase.Load() == draining || d.HandedOver {
 		h.Set("Connection", "close") // also if the poll began before the drain
 	}

@@ -44,7 +44,7 @@ func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
 	h := c.Response().Header()
 	h.Set("Content-Type", format.MediaType())
 	h.Set("Cache-Control", "no-store")
-	a.send(c, http.StatusOK, qst.AppendResult(nil, format, result))
+	a.send(c, http.StatusOK, receipt(r.Header, h, format, result, messages))
 	return nil
 }
 
@@ -67,6 +67,9 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 		defer span.End()
 		batch.Trace = telemetry.Traceparent(ctx)
 	}
+	if err := a.keepReports(ctx, n, messages); err != nil {
+		return qst.Result{}, err
+	}
 	result, err := a.opts.Queues.Push(ctx, n, call, batch)
 	if err != nil {
 		if call, err = a.again(c, n.Channel, ev.endpoint, access.Push, err); err == nil {
@@ -75,6 +78,8 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 	}
 	if err != nil {
 		failed(trace.SpanFromContext(ctx), err)
+	} else {
+		a.keepTrace(ctx, n, batch.Trace, messages)
 	}
 	return result, err
 }

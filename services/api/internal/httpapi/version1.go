@@ -292,27 +292,13 @@ func (a *API) reportStates(c echo.Context, p phone, states []queue.State) error 
 	return a.tellStates(c, p, states)
 }
 
-// tellStates puts what a phone reports of messages into its application's queue, ids and states
-// of at most 256 bytes.
+// tellStates puts what a phone reports of messages into its application's queue.
 func (a *API) tellStates(c echo.Context, p phone, states []queue.State) error {
 	ctx, ev := c.Request().Context(), eventOf(c)
-	messages := make([]qst.Message, len(states))
-	for i, st := range states {
-		st = st.Cut()
-		// The id is made of what is reported: a phone that reports it again says nothing new.
-		messages[i] = qst.Message{
-			ID: "qst-status-" + st.State + "-" + st.Message, Subject: st.State,
-			Properties: []qst.Property{
-				{Name: "qst-status", Values: []qst.Value{{Text: st.State}}},
-				{Name: "qst-message", Values: []qst.Value{{Text: st.Message}}},
-			},
-		}
-	}
-	batch, err := NewBatch(messages, time.Now())
+	batch, err := stateMessages(states)
 	if err != nil {
 		return err
 	}
-	batch.Last = "" // no client pushed it
 	// A report waits for its rate, as far as its time goes: one that is refused comes again whole.
 	for after := a.rates.take(p.channel, ev.pushRate, len(states)); after > 0; after = a.rates.take(p.channel, ev.pushRate, len(states)) {
 		if !a.pause(ctx, ev, after) {

@@ -26,6 +26,9 @@ type modelCopy struct {
 	taken      map[string]bool
 	held, dead []modelMessage
 	alone      int
+	client     []*modelMessage // that was delivered last, how far the suspects reach, the suspect, what was tried
+	probes     int
+	proofs     int
 	epoch      string
 	before     []modelEpoch
 }
@@ -38,16 +41,24 @@ func (m *model) message(payload string) *modelMessage {
 // confirmedBefore returns how many messages an ETag of an epoch before confirms: those that its
 // client has seen, whether they are known to be delivered or not.
 func (m *model) confirmedBefore(e modelETag) (n int) {
-	if len(m.lives.before) == 0 || e.etag.Epoch[:6] != m.lives.now[:min(6, len(m.lives.now))] {
+	if len(m.lives.before) == 0 || e.epoch[:6] != m.lives.now[:min(6, len(m.lives.now))] {
 		return 0
 	}
 	end := m.lives.before[0].end
-	i := slices.IndexFunc(m.lives.before, func(b modelEpoch) bool { return b.epoch == e.etag.Epoch })
+	i := slices.IndexFunc(m.lives.before, func(b modelEpoch) bool { return b.epoch == e.epoch })
 	if i < 0 { // of a history that is lost: the epoch before it, if that is known
-		i = slices.IndexFunc(m.lives.before, func(b modelEpoch) bool { return b.epoch[10:14] == e.etag.Epoch[6:10] })
+		i = slices.IndexFunc(m.lives.before, func(b modelEpoch) bool { return b.epoch[10:14] == e.epoch[6:10] })
 	}
 	if i >= 0 {
 		end = m.lives.before[i].end
+	}
+	if e.alone {
+		i := slices.IndexFunc(m.held, func(h *modelMessage) bool { return h.seq == e.last.seq })
+		if i < 0 || e.last.seq > end {
+			return 0
+		}
+		m.alone1 = m.held[i]
+		return -1
 	}
 	for n < len(m.held) && m.held[n].seq <= min(end, e.last.seq) {
 		n++
@@ -92,6 +103,8 @@ func (m *model) copyOrRestore() {
 		if m.alone != nil {
 			b.alone = m.alone.seq
 		}
+		b.client = append([]*modelMessage{m.last, m.stuck, m.suspect}, m.tried...)
+		b.probes, b.proofs = m.probes, m.proofs
 		m.lives.copy = b
 		m.note("backup of %d messages", len(b.held))
 		return
@@ -125,8 +138,17 @@ func (m *model) copyOrRestore() {
 	for _, h := range b.dead {
 		m.dead = append(m.dead, &h)
 	}
+	for i, was := range b.client {
+		for _, h := range m.held { // the same message, as it is now
+			if was != nil && h.seq == was.seq {
+				b.client[i] = h
+			}
+		}
+	}
+	m.last, m.stuck, m.suspect, m.tried = b.client[0], b.client[1], b.client[2], b.client[3:]
+	m.probes, m.proofs = b.probes, b.proofs
 	for i, e := range m.etags {
-		m.etags[i].expired = b.epoch == "" || e.etag.Epoch[:6] != b.epoch[:6]
+		m.etags[i].expired = b.epoch == "" || e.epoch[:6] != b.epoch[:6]
 		for _, h := range m.held { // the same message, as it is now
 			if h.seq == e.last.seq {
 				m.etags[i].last = h
@@ -140,6 +162,7 @@ func (m *model) copyOrRestore() {
 			m.lives.before = slices.Delete(m.lives.before, 1, 2)
 		}
 		m.lives.before = append(m.lives.before, modelEpoch{epoch: b.epoch, end: end})
+		m.lapse()
 		// The first script begins the new epoch.
 		if _, err := m.q.Pull(ctx, inbox, Request{}); err != nil {
 			m.t.Error(err)
@@ -147,7 +170,7 @@ func (m *model) copyOrRestore() {
 		m.lives.now = m.c.HGet(ctx, m.q.key(inbox).Meta(), "epoch").Val()
 	}
 	m.push()
-	if n := len(m.etags); n > 0 && !m.etags[n-1].expired && m.etags[n-1].etag.Epoch != m.lives.now {
+	if n := len(m.etags); n > 0 && !m.etags[n-1].expired && m.etags[n-1].epoch != m.lives.now {
 		m.pullAs(Request{Processed: UpTo(m.etags[n-1].etag), Max: 3}, m.confirmedBefore(m.etags[n-1]))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +34,18 @@ type model struct {
 	dead  []*modelMessage // dead letters
 	etags []modelETag     // all that were ever given
 	alone *modelMessage   // the only message of the last answer
-	lives modelEpochs
-	again bool  // ids are given again after a restore
-	max   int   // deliveries
-	room  int64 // messages
+	last  *modelMessage   // the last message of the last answer
+	stuck *modelMessage   // the last one of those that have a suspect among them
+
+	suspect        *modelMessage
+	tried          []*modelMessage // in its stead
+	alone1         *modelMessage   // of those, what is confirmed now
+	probes, proofs int
+	trying         bool  // the last answer was a try
+	max            int   // deliveries
+	room           int64 // messages
+	lives          modelEpochs
+	again          bool // ids are given again after a restore
 }
 
 type modelMessage struct {
@@ -44,12 +53,15 @@ type modelMessage struct {
 	seq        int // counts all messages that were ever put into the queue
 	deliveries int
 	pending    bool
+	over       bool // past its end: the next pull drops it
 }
 
 type modelETag struct {
 	etag    *qst.ETag
 	last    *modelMessage
-	expired bool // its queue is no more
+	epoch   string // without the mark of what was tried alone
+	alone   bool   // it was tried alone: it confirms no other
+	expired bool   // its queue is no more
 }
 
 // Whatever is done to a queue, in whatever order: contents, order, what is pending, how often each
@@ -118,20 +130,32 @@ func (m *model) push() {
 		}
 		messages[i] = qst.Message{ID: id, When: "w", Body: strings.Repeat("x", m.r.IntN(3)*100)}
 	}
-	var fresh []string
+	var fresh []*modelMessage
 	var digests []string
+	b := Batch{Last: messages[n-1].ID}
 	known := map[string]bool{}
 	for i := range messages {
 		d := messages[i].Digest()
 		key := string(d[:])
+		e := Entry{Digest: d[:], Payload: messages[i].AppendCanonical(nil)}
+		switch m.r.IntN(8) {
+		case 0:
+			e.Until = time.Unix(1, 0)
+		case 1:
+			e.Until = time.Now().Add(time.Hour)
+		}
+		b.Entries = append(b.Entries, e)
 		if !m.taken[key] && !known[key] {
 			known[key] = true
-			fresh = append(fresh, string(messages[i].AppendCanonical(nil)))
+			fresh = append(fresh, &modelMessage{payload: string(e.Payload), over: e.Until.Unix() == 1})
 			digests = append(digests, key)
 		}
 	}
-	r, err := m.q.Push(m.t.Context(), inbox, messages)
+	r, err := m.q.Queues.Push(m.t.Context(), inbox, m.q.caller, b)
 	m.note("push of %d, %d new: %+v %v", n, len(fresh), r, err)
+	if int64(len(m.held)+len(fresh)) > m.room {
+		m.lapse() // to make room
+	}
 	if int64(len(m.held)+len(fresh)) > m.room {
 		if !errors.Is(err, ErrFull) {
 			m.t.Errorf("a push into a full queue: %+v %v", r, err)
@@ -143,7 +167,7 @@ func (m *model) push() {
 	}
 	for i, p := range fresh {
 		m.taken[digests[i]] = true
-		m.held = append(m.held, m.message(p))
+		m.arrive(p)
 	}
 }
 
@@ -164,7 +188,7 @@ func (m *model) request() (r Request, confirmed int) {
 		made.Epoch = "0123456789abcdef"
 		return r, 0
 	case 1: // never given out
-		if made.Epoch != m.lives.now {
+		if e.epoch != m.lives.now || e.alone {
 			break
 		}
 		made.ID.Ms += 1_000_000_000
@@ -173,15 +197,60 @@ func (m *model) request() (r Request, confirmed int) {
 	if e.expired {
 		return r, 0
 	}
-	if made.Epoch != m.lives.now {
-		return r, m.confirmedBefore(e)
+	return r, m.confirms(e)
+}
+
+// confirms returns how many messages an ETag confirms; -1: that one alone.
+func (m *model) confirms(e modelETag) int {
+	if e.epoch != m.lives.now {
+		return m.confirmedBefore(e)
 	}
 	for i, h := range m.held {
 		if h == e.last && h.pending {
-			return r, i + 1
+			if e.alone {
+				m.alone1 = h
+				return -1
+			}
+			return i + 1
 		}
 	}
-	return r, 0
+	return 0
+}
+
+// confirmAlone confirms what was tried in a suspect's stead.
+func (m *model) confirmAlone(h *modelMessage) {
+	remove := func(h *modelMessage) {
+		m.held = slices.DeleteFunc(m.held, func(x *modelMessage) bool { return x == h })
+	}
+	remove(h)
+	if !h.pending {
+		return
+	}
+	if m.proofs++; m.proofs > 1 && m.suspect != nil && slices.Contains(m.held, m.suspect) {
+		remove(m.suspect)
+		m.dead = append(m.dead, m.suspect)
+		m.dead = m.dead[max(0, len(m.dead)-modelDead):]
+		m.suspect, m.proofs = nil, 0
+	}
+}
+
+// arrive puts messages at the queue's end.
+func (m *model) arrive(l ...*modelMessage) {
+	for _, h := range l {
+		m.next++
+		h.seq = m.next
+		m.held = append(m.held, h)
+	}
+}
+
+// among counts what is pending up to a message.
+func (m *model) among(last *modelMessage) (n int) {
+	for _, h := range m.held {
+		if h.pending && last != nil && h.seq <= last.seq {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *model) pull() {
@@ -197,14 +266,18 @@ func (m *model) pullAs(r Request, confirmed int) {
 		m.t.Errorf("pull: %v", err)
 		return
 	}
-	if d.Confirmed != confirmed {
+	if d.Confirmed != max(confirmed, -confirmed) {
 		m.t.Errorf("pull: confirmed %d, want %d", d.Confirmed, confirmed)
 	}
-	if confirmed > 0 && r.Processed.etag.Epoch == m.lives.now {
+	if confirmed > 0 && r.Processed.etag.Epoch == m.lives.now { // not a marked one
 		m.lives.before = nil
 	}
-	m.held = m.held[confirmed:]
-	answer := m.read(r.Max)
+	if confirmed < 0 {
+		m.confirmAlone(m.alone1)
+	} else {
+		m.held = m.held[confirmed:]
+	}
+	answer := m.read(r.Max, confirmed != 0)
 	var want []string
 	for _, h := range answer {
 		want = append(want, h.payload)
@@ -212,49 +285,124 @@ func (m *model) pullAs(r Request, confirmed int) {
 	if !slices.Equal(d.Payloads, want) {
 		m.t.Errorf("pull:\n%s\nwant\n%s", strings.Join(d.Payloads, "\n"), strings.Join(want, "\n"))
 	}
-	if len(answer) > 0 {
-		m.etags = append(m.etags, modelETag{etag: d.ETag, last: answer[len(answer)-1]})
+	m.given(d, answer)
+}
+
+// given notes the ETag of an answer.
+func (m *model) given(d Delivery, answer []*modelMessage) {
+	if len(answer) == 0 {
+		return
 	}
+	e := modelETag{etag: d.ETag, last: answer[len(answer)-1], epoch: d.ETag.Epoch, alone: m.trying}
+	if e.alone {
+		first, _ := strconv.ParseUint(e.epoch[:1], 16, 8)
+		e.epoch = fmt.Sprintf("%x", first^8) + e.epoch[1:]
+	}
+	m.etags = append(m.etags, e)
 }
 
 // modelDead is how many dead letters the model's queue may have.
 const modelDead = 5
 
 // read delivers what a pull of so many messages is to have.
-func (m *model) read(most int) (answer []*modelMessage) {
-	for i := 0; most > 0 && i < len(m.held) && len(answer) < most; {
-		h := m.held[i]
-		spent := m.max > 0 && h.pending && h.deliveries >= m.max
-		if spent && len(answer) > 0 {
-			break
+func (m *model) read(most int, confirmed bool) (answer []*modelMessage) {
+	m.lapse()
+	trying := false
+	if most > 0 && m.max > 0 && len(m.held) > 0 && m.held[0].pending {
+		var whole bool
+		if most, trying, whole = m.narrow(most, !confirmed && m.last != nil); !whole {
+			pending := 0
+			for _, h := range m.held {
+				if h.pending {
+					pending++
+				}
+			}
+			most = min(most, pending)
 		}
-		if spent && m.alone == h {
-			m.held = slices.Delete(m.held, i, i+1)
-			m.dead = append(m.dead, h)
-			m.dead = m.dead[max(0, len(m.dead)-modelDead):]
-			continue
+	}
+	if trying {
+		if h := m.try(); h != nil {
+			answer = append(answer, h)
+		} else {
+			trying = false
 		}
+	}
+	for i := 0; !trying && most > 0 && i < len(m.held) && len(answer) < most; i++ {
+		answer = append(answer, m.held[i])
+	}
+	for _, h := range answer {
 		h.pending = true
 		h.deliveries++
-		answer = append(answer, h)
-		if spent {
-			break
-		}
-		i++
 	}
-	if len(answer) > 0 {
-		m.alone = nil
-		if len(answer) == 1 {
+	m.trying = trying
+	if n := len(answer); n > 0 {
+		m.alone, m.last = nil, answer[n-1]
+		if n == 1 {
 			m.alone = answer[0]
+		}
+		if trying {
+			m.last = nil
 		}
 	}
 	return answer
 }
 
+// narrow says how many messages the client may have, whether another one is tried, and whether it may
+// have new ones, too.
+func (m *model) narrow(most int, failed bool) (n int, trying, whole bool) {
+	if failed {
+		m.stuck = m.last
+	}
+	if m.stuck == nil && len(m.tried) == 0 {
+		return most, false, true
+	}
+	among := m.among(m.stuck)
+	if among == 0 {
+		m.stuck, m.suspect, m.proofs = nil, nil, 0
+		left := 0
+		for _, h := range m.tried {
+			left += m.among(h)
+		}
+		if left == 0 {
+			m.tried, m.probes = nil, 0
+		}
+		return most, false, true
+	}
+	if head := m.held[0]; among == 1 && failed && m.alone == head && head.deliveries >= m.max {
+		if m.suspect != head {
+			m.suspect, m.proofs, m.probes = head, 0, 0
+		}
+		return 1, true, false
+	}
+	n = min(most, (among+1)/2)
+	return n, false, n == most
+}
+
+// try returns the message that is tried in the suspect's stead.
+func (m *model) try() *modelMessage {
+	turn := m.probes % 8
+	var h *modelMessage
+	for i, other := range m.held[1:] {
+		if h = other; i == turn || !h.pending {
+			break
+		}
+	}
+	if h != nil {
+		m.probes++
+		m.tried = append(m.tried, h)
+	}
+	return h
+}
+
+// lapse drops what is past its end.
+func (m *model) lapse() {
+	m.held = slices.DeleteFunc(m.held, func(h *modelMessage) bool { return h.over })
+}
+
 // giveBack takes a delivery back.
 func (m *model) giveBack() {
 	d, err := m.q.Pull(m.t.Context(), inbox, Request{Max: 5})
-	answer := m.read(5)
+	answer := m.read(5, false)
 	if err != nil || len(d.Payloads) != len(answer) {
 		m.t.Errorf("pull: %d messages, %v, want %d", len(d.Payloads), err, len(answer))
 		return
@@ -263,7 +411,7 @@ func (m *model) giveBack() {
 	if len(answer) == 0 {
 		return
 	}
-	m.etags = append(m.etags, modelETag{etag: d.ETag, last: answer[len(answer)-1]})
+	m.given(d, answer)
 	i := m.r.IntN(len(answer))
 	m.q.GiveBack(m.t.Context(), inbox, m.q.caller, d, i)
 	for _, h := range answer[i:] {
@@ -284,7 +432,7 @@ func (m *model) requeue() {
 		m.t.Error(err)
 	}
 	m.note("dead letter %d put back", i)
-	m.held = append(m.held, m.message(m.dead[i].payload))
+	m.arrive(&modelMessage{payload: m.dead[i].payload, over: m.dead[i].over})
 	m.dead = slices.Delete(m.dead, i, i+1)
 }
 
@@ -322,6 +470,7 @@ func (m *model) del() {
 		m.t.Errorf("delete: %d %v, there are %d", n, err, len(m.held))
 	}
 	m.held, m.dead, m.taken, m.alone = nil, nil, map[string]bool{}, nil
+	m.last, m.stuck, m.suspect, m.tried, m.probes, m.proofs = nil, nil, nil, nil, 0, 0
 	m.lives.before = nil
 	for i := range m.etags {
 		m.etags[i].expired = true
@@ -330,6 +479,9 @@ func (m *model) del() {
 
 // check compares everything that Redis has of the queue with the model.
 func (m *model) check() {
+	if len(m.held) == 0 {
+		m.last, m.stuck, m.suspect, m.tried, m.probes, m.proofs = nil, nil, nil, nil, 0, 0
+	}
 	ctx, k, p := m.t.Context(), m.q.key(inbox), m.q.partition()
 	entries := m.c.XRange(ctx, k.Stream, "-", "+").Val()
 	counts := map[string]int64{}

@@ -172,10 +172,30 @@ func idTime(id string) time.Time {
 type Message struct {
 	ID         string // where it stands
 	Stored     time.Time
-	Deliveries int64  // of a dead letter
-	Status     int64  // that the receiver of a webhook refused a dead letter with; 0: none
-	Answer     string // and what that said
-	Payload    []byte // canonical form
+	Deliveries int64 // of a dead letter
+	// Of a dead letter: the last answers that it was in and that were not confirmed, and whose
+	// client pulled last when it became one.
+	Attempts           []Attempt
+	Address, UserAgent string
+	Status             int64  // that the receiver of a webhook refused a dead letter with; 0: none
+	Answer             string // and what that said
+	Payload            []byte // canonical form
+}
+
+// Attempt is an answer that was not confirmed.
+type Attempt struct {
+	At       time.Time // when the client asked again
+	Messages int
+}
+
+// attempts reads the trail that lua/lib/poison.lua leaves.
+func attempts(trail string) (l []Attempt) {
+	for entry := range strings.SplitSeq(trail, ",") {
+		if ms, n, ok := strings.Cut(entry, ":"); ok && len(ms) == len("1795420000000") { // the first one may be cut
+			l = append(l, Attempt{At: at(ms), Messages: int(number(n))})
+		}
+	}
+	return l
 }
 
 // Peek returns messages of a queue, from the first one after an id ("": from its
@@ -194,11 +214,14 @@ func (o *Operator) Peek(ctx context.Context, n Name, after string, limit int64) 
 // Dead returns dead letters, like Peek.
 func (o *Operator) Dead(ctx context.Context, n Name, after string, limit int64) ([]Message, error) {
 	return o.messages(ctx, o.queues.key(n).Dead(), after, limit, func(values map[string]any) Message {
-		answer, _ := values["answer"].(string)
-		return Message{
-			Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"])),
-			Status: number(fmt.Sprint(values["status"])), Answer: answer,
-		}
+		m := Message{Payload: []byte(fmt.Sprint(values["message"])), Deliveries: number(fmt.Sprint(values["deliveries"]))}
+		trail, _ := values["trail"].(string)
+		m.Attempts = attempts(trail)
+		m.Address, _ = values["from"].(string)
+		m.UserAgent, _ = values["agent"].(string)
+		m.Answer, _ = values["answer"].(string)
+		m.Status = number(fmt.Sprint(values["status"]))
+		return m
 	})
 }
 

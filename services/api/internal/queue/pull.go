@@ -158,11 +158,7 @@ func (q *Queues) read(ctx context.Context, n Name, k storage.Queue, c Caller, r 
 		script = q.scripts.pullFenced
 		args = append(args, r.Fence)
 	}
-	reply, err := q.runner.Run(ctx, script, k.Stream, args...)
-	if err != nil {
-		return "", Delivery{}, fenced(err)
-	}
-	f, err := parsePull(reply)
+	f, err := q.runPull(ctx, n, k, script, args)
 	if err != nil {
 		return "", Delivery{}, err
 	}
@@ -252,6 +248,7 @@ type pullReply struct {
 	confirmed                  []int64  // when what is confirmed was pushed, ms
 	traces                     []string // of what is confirmed
 	deadDropped                int64
+	lapsed, unreported         int64 // dropped as past their ends
 }
 
 func parsePull(reply storage.Reply) (r pullReply, err error) {
@@ -276,6 +273,6 @@ func parsePull(reply storage.Reply) (r pullReply, err error) {
 		return pullReply{}, err
 	}
 	r.confirmed, r.traces = f.Ints(), f.Texts()
-	r.deadDropped = f.Int()
+	r.deadDropped, r.lapsed, r.unreported = f.Int(), f.Int(), f.Int()
 	return r, f.Err()
 }

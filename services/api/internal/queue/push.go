@@ -15,6 +15,10 @@ type Entry struct {
 	Digest []byte
 	// Payload is the message's canonical form. A queue does not look into it.
 	Payload []byte
+	// Until is when the message stops being valid; zero: TTL after it was taken. Where both
+	// are zero, the queue's limits say how long it is valid.
+	Until time.Time
+	TTL   time.Duration
 }
 
 // Batch is what a push brings.
@@ -39,15 +43,15 @@ func (q *Queues) Push(ctx context.Context, n Name, c Caller, b Batch) (qst.Resul
 	}
 	start := time.Now()
 	k := q.key(n)
-	const own = 6
+	const own = 7
 	args := append(q.argv(k, c, own+2*len(b.Entries)),
-		c.Limits.DedupWindow.Milliseconds(), q.opts.MaxDigests, c.Limits.MaxMessages, c.Limits.MaxBytes, b.Trace, b.Last)
+		c.Limits.DedupWindow.Milliseconds(), q.opts.MaxDigests, c.Limits.MaxMessages, c.Limits.MaxBytes, b.Trace, b.Last, validity(b.Entries, c.Limits.ttl(n.Kind)))
 	for _, e := range b.Entries {
 		args = append(args, q.keyed(e.Digest), e.Payload)
 	}
 	r, err := q.runPush(ctx, k, args)
 	if err == nil && r.outcome == fullOld {
-		// What is over its age must not be in the way.
+		// What is over its age or past its end must not be in the way.
 		var dropped int64
 		if dropped, err = q.expire(ctx, n); err == nil && dropped > 0 {
 			r, err = q.runPush(ctx, k, args)
@@ -96,12 +100,13 @@ func (q *Queues) runPush(ctx context.Context, k storage.Queue, args []any) (push
 const (
 	stored     = "stored"     // pushed
 	full       = "full"       // there is no room
-	fullOld    = "full_old"   // the same, and messages over their age may be in the way
+	fullOld    = "full_old"   // the same, and messages over their age or past their ends may be in the way
 	reading    = "read"       // there is something to read
 	empty      = "empty"      // there is nothing to read
 	waiting    = "waiting"    // there is nothing to read, and the poll is the queue's waiter
 	superseded = "superseded" // a later poll is the waiter
 	unknown    = "unknown"    // there is no such channel
+	lapsing    = "lapsing"    // more is past its end than one run drops
 )
 
 // pushReply is what push.lua returns.

@@ -36,6 +36,8 @@ type Limits struct {
 	Retention     time.Duration // 0: for ever
 	DedupWindow   time.Duration // 0: no deduplication
 	MaxDeliveries int           // 0: as often as it takes
+	InboundTTL    time.Duration // how long a message is valid that says nothing of it; 0: for ever
+	OutboundTTL   time.Duration
 }
 
 // Caller is who pushes or pulls, and what holds on the channel.
@@ -64,6 +66,9 @@ type Options struct {
 	RebalancePercent int
 	Timeout          time.Duration // of one step in Redis
 
+	// Reporting tells what a channel's application is to hear of messages that end; nil: nothing.
+	Reporting func(ctx context.Context, channel string) (Reporting, error)
+
 	Workers *workers.Pool // in whose goroutines polls are answered; may be nil
 	Metrics *telemetry.Metrics
 	Logger  *slog.Logger
@@ -89,6 +94,7 @@ type Queues struct {
 	draining chan struct{}
 	looks    sync.WaitGroup // looks of polls that were held; each one is bounded
 	drained  atomic.Bool
+	reporter *reporter
 
 	digestKey atomic.Pointer[cipher.Block] // nil: digests are kept as they are
 }
@@ -118,6 +124,7 @@ func New(runner *storage.Runner, rdb, waiting redis.UniversalClient, opts Option
 			q.readers = append(q.readers, newWakeReader(q, waiting, i))
 		}
 	}
+	q.reporter = &reporter{queues: q, rdb: rdb, waiting: make(map[Name]bool), ready: make(chan struct{}, 1)}
 	q.activity = newActivity(runner, q.scripts.note, opts.Layout, opts.Logger)
 	q.sweeper = &sweeper{queues: q, rdb: rdb}
 	q.balancer = &rebalancer{queues: q, rdb: rdb, known: make(map[string]bool)}
@@ -132,10 +139,13 @@ func (q *Queues) createSeries() {
 		n := Name{Kind: kind}
 		for _, c := range []metric.Int64Counter{
 			q.metrics.Accepted, q.metrics.Duplicate, q.metrics.Delivered, q.metrics.Redelivered, q.metrics.Confirmed,
-			q.metrics.Expired, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.DeadDropped, q.metrics.Recovered,
+			q.metrics.Expired, q.metrics.Lapsed, q.metrics.DeadLettered, q.metrics.Purged, q.metrics.Requeued, q.metrics.Forgotten, q.metrics.DeadDropped, q.metrics.Recovered,
 		} {
 			c.Add(context.Background(), 0, n.attribute())
 		}
+	}
+	for _, state := range stateAttributes {
+		q.metrics.Reports.Add(context.Background(), 0, state)
 	}
 	q.metrics.LostTouch.Add(context.Background(), 0)
 	q.metrics.HandedOver.Add(context.Background(), 0)
@@ -154,6 +164,7 @@ func (q *Queues) Run(ctx context.Context) {
 	}
 	g.Go(func() error { q.sweeper.run(ctx); return nil })
 	g.Go(func() error { q.activity.run(ctx); return nil })
+	g.Go(func() error { q.reporter.run(ctx); return nil })
 	if q.opts.RebalancePercent > 0 {
 		g.Go(func() error { q.balancer.run(ctx); return nil })
 	}

@@ -240,6 +240,32 @@ func TestRecoveryOfVersion1(t *testing.T) {
 	})
 }
 
+// A message was tried alone in a suspect's stead, and Redis has lost all memory of that: its ETag
+// confirms it alone, and not the suspect before it.
+func TestRecoveryOfATry(t *testing.T) {
+	t.Parallel()
+	onEachLoss(t, func(t *testing.T, s *limited, copied func() func() *limited) {
+		s.caller.Limits.MaxDeliveries = 1
+		mustPush(t, s, batch(10, "suspect", "1", "2"))
+		mustPull(t, s, Request{Max: 1})
+		restore := copied()
+		ids, d := mustPull(t, s, Request{})
+		if ids != "1" {
+			t.Fatalf("tried %q", ids)
+		}
+		s = restore()
+		if ids, d = mustPull(t, s, Request{Processed: UpTo(d.ETag)}); ids != "suspect 2" || d.Confirmed != 1 {
+			t.Fatalf("%q, confirmed %d", ids, d.Confirmed)
+		}
+		if ids, d = mustPull(t, s, Request{Processed: UpTo(d.ETag)}); ids != "" || d.Confirmed != 2 {
+			t.Fatalf("%q, confirmed %d", ids, d.Confirmed)
+		}
+		if n, bytes, byMeta := held(t, s, s.rdb()); n != 0 || bytes != 0 || byMeta != 0 {
+			t.Fatalf("it holds %d messages, %d bytes, %d by its state", n, bytes, byMeta)
+		}
+	})
+}
+
 // A poll is held while Redis goes back to a backup from before its confirmation: what the poll
 // confirmed does not come again, though the poll said so before the loss.
 func TestRecoveryWhileAPollIsHeld(t *testing.T) {

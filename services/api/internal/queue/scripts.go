@@ -13,17 +13,17 @@ var lua embed.FS
 type scripts struct {
 	push, pull, pullVersion1, leave, giveBack storage.Script // of clients
 	pullFenced, deadLetter                    storage.Script // of the workers of webhooks
-	expire, note, replicas, wakes             storage.Script // of the background
-	purge, requeue, deleteDead, del           storage.Script // of operators
+	expire, reported, note, replicas, wakes   storage.Script // of the background
+	purge, requeue, deleteDead, cancel, del   storage.Script // of operators
 	states                                    storage.Script // of version 1 clients
 }
 
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
 // defining a function costs Redis time, too.
 func newScripts() scripts {
-	pull := []string{"lib/queue", "lib/remove", "lib/waiter", "lib/confirm", "lib/dead", "lib/history", "lib/recover", "lib/read"}
+	pull := []string{"lib/queue", "lib/remove", "lib/lapse", "lib/waiter", "lib/dead", "lib/read", "lib/suspect", "lib/confirm", "lib/history", "lib/recover", "lib/poison"}
 	return scripts{
-		push:         script(storage.Refused, "lib/queue", "lib/waiter", "lib/duplicates", "lib/append", "lib/history", "push"),
+		push:         script(storage.Refused, "lib/queue", "lib/waiter", "lib/duplicates", "lib/append", "lib/history", "lib/validity", "push"),
 		pull:         script(storage.Always, append(pull, "etag", "pull")...),
 		pullVersion1: script(storage.Always, append(pull, "etag_version1", "pull")...),
 		leave:        script(storage.Always, "lib/queue", "leave"),
@@ -32,14 +32,16 @@ func newScripts() scripts {
 		pullFenced: script(storage.Always, append(pull, "lib/fence", "etag", "pull")...),
 		deadLetter: script(storage.Always, "lib/queue", "lib/remove", "lib/dead", "lib/read", "lib/fence", "dead_letter"),
 
-		expire:   script(storage.Always, "lib/queue", "lib/remove", "lib/dead", "expire"),
+		expire:   script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "lib/dead", "expire"),
+		reported: script(storage.Always, "lib/queue", "reported"),
 		note:     script(storage.Refused, "note"),
 		replicas: script(storage.Always, "replicas"),
 		wakes:    script(storage.Always, "wake_stream"),
 
 		purge:      script(storage.Always, "lib/queue", "lib/remove", "lib/dead", "purge"),
-		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/history", "lib/dead", "requeue"),
+		requeue:    script(storage.Refused, "lib/queue", "lib/remove", "lib/waiter", "lib/append", "lib/history", "lib/validity", "lib/dead", "requeue"),
 		deleteDead: script(storage.Always, "lib/queue", "lib/dead", "delete_dead"),
+		cancel:     script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "cancel"),
 		del:        script(storage.Always, "delete"),
 
 		states: script(storage.Refused, "states"),
@@ -48,7 +50,7 @@ func newScripts() scripts {
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.del, s.states}
+	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.cancel, s.del, s.states}
 }
 
 // script puts files of the folder lua together.

@@ -20,10 +20,21 @@ const (
 	maxState = 256
 )
 
+// States of messages, beside those that phones of version 1 make up.
+const (
+	StateSent      = "sent"
+	StateDelivered = "delivered"
+	StateFailed    = "failed"
+	StateExpired   = "expired"
+	StateRejected  = "rejected"
+	StateUnknown   = "unknown"
+)
+
 // State is what a phone reports of a message that it was given.
 type State struct {
 	Message string // its id
 	State   string // confirmed, failed, or what the phone calls it
+	Code    string // the network's own word for it; "": none
 	At      time.Time
 }
 
@@ -55,10 +66,15 @@ func (o *Operator) AddStates(ctx context.Context, channel string, states []State
 	args := []any{KeptStates}
 	for _, st := range states[max(0, len(states)-KeptStates):] {
 		st = st.Cut()
-		args = append(args, st.Message, st.State)
+		args = append(args, st.Message, st.State, st.Code)
 	}
-	_, err := q.runner.Run(ctx, q.scripts.states, q.key(Name{Channel: channel, Kind: Outbound}).States(), args...)
-	return err
+	if _, err := q.runner.Run(ctx, q.scripts.states, q.key(Name{Channel: channel, Kind: Outbound}).States(), args...); err != nil {
+		return err
+	}
+	for _, st := range states {
+		q.metrics.Reports.Add(ctx, 1, stateAttributes[bounded(st.State)])
+	}
+	return nil
 }
 
 // States returns what a channel's phone reported, newest first, at most limit.
@@ -74,7 +90,8 @@ func (o *Operator) States(ctx context.Context, channel string, limit int64) ([]S
 	for i, e := range entries {
 		message, _ := e.Values["message"].(string)
 		state, _ := e.Values["state"].(string)
-		states[i] = State{Message: message, State: state, At: idTime(e.ID)}
+		code, _ := e.Values["code"].(string)
+		states[i] = State{Message: message, State: state, Code: code, At: idTime(e.ID)}
 	}
 	return states, nil
 }
@@ -83,7 +100,7 @@ func (o *Operator) States(ctx context.Context, channel string, limit int64) ([]S
 // phone reports has no bound but its request's: uncut, it would make messages larger than
 // any that may be pushed.
 func (st State) Cut() State {
-	return State{Message: cut(st.Message), State: cut(st.State), At: st.At}
+	return State{Message: cut(st.Message), State: cut(st.State), Code: cut(st.Code), At: st.At}
 }
 
 // cut cuts a text, between two characters, to maxState.

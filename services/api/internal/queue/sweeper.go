@@ -101,16 +101,25 @@ func (s *sweeper) names(ctx context.Context, index string, ago time.Duration) ([
 // expire drops what is over its age from a queue, by the retention that its channel has now.
 func (q *Queues) expire(ctx context.Context, n Name) (int64, error) {
 	k := q.key(n)
-	reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, append(q.argv(k, q.service(), 1), q.deadBounds(Limits{}))...)
-	if err != nil {
-		return 0, err
+	for all, more := int64(0), true; ; {
+		reply, err := q.runner.Run(ctx, q.scripts.expire, k.Stream, append(q.argv(k, q.service(), 1), q.deadBounds(Limits{}))...)
+		if err != nil {
+			return all, err
+		}
+		f := reply.Fields()
+		dropped, dead, lapsed, unreported := f.Int(), f.Int(), f.Int(), f.Int()
+		more = f.Int() == 1
+		if err := f.Err(); err != nil {
+			return all, err
+		}
+		all += dropped + dead + lapsed
+		q.dropped(ctx, n, dropped, 0)
+		q.deadDropped(ctx, n, dead)
+		q.lapsed(ctx, n, lapsed, unreported)
+		if !more {
+			return all, nil
+		}
 	}
-	f := reply.Fields()
-	dropped := f.Int()
-	q.dropped(ctx, n, dropped, 0)
-	dead := f.Int()
-	q.deadDropped(ctx, n, dead)
-	return dropped + dead, f.Err()
 }
 
 // service is the caller for what the service does by itself: what holds on a channel is read

@@ -102,11 +102,17 @@ func (q Queue) SeenBefore() string { return q.Stream + ":seen_before" }
 // Dead is the stream of dead letters.
 func (q Queue) Dead() string { return q.Stream + ":dead" }
 
+// Unreported is the stream of messages past their ends that are to be reported.
+func (q Queue) Unreported() string { return q.Stream + ":unreported" }
+
 // Activity is the hash of who pushed and pulled last, and when.
 func (q Queue) Activity() string { return q.Stream + ":activity" }
 
 // States is the stream of what a phone reported of this queue's messages.
 func (q Queue) States() string { return q.Stream + ":states" }
+
+// Traces is the stream of the traces of this queue's last traced pushes, with the ids of their messages.
+func (q Queue) Traces() string { return q.Stream + ":traces" }
 
 // Webhook is the hash of how the queue's webhook is: its lease, its last deliveries.
 func (q Queue) Webhook() string { return q.Stream + ":webhook" }

@@ -26,8 +26,10 @@ type Metrics struct {
 	Redelivered  metric.Int64Counter // queue
 	Confirmed    metric.Int64Counter // queue
 	Expired      metric.Int64Counter // queue
+	Lapsed       metric.Int64Counter // queue; past their validity
 	DeadLettered metric.Int64Counter // queue
 	DeadDropped  metric.Int64Counter // queue
+	Reports      metric.Int64Counter // state; reports of what became of messages
 	Purged       metric.Int64Counter // queue; by operators, also with their channel
 	Requeued     metric.Int64Counter // queue; dead messages put back by operators
 	Recovered    metric.Int64Counter // queue; confirmed without a delivery that Redis remembers
@@ -82,8 +84,10 @@ func NewMetrics(meter metric.Meter, build Build) (*Metrics, error) {
 	counter(&m.Redelivered, "qst.messages.redelivered", "", "Deliveries of messages that had been delivered before.")
 	counter(&m.Confirmed, "qst.messages.confirmed", "", "Messages confirmed by an ETag.")
 	counter(&m.Expired, "qst.messages.expired", "", "Messages dropped because they were older than the retention.")
+	counter(&m.Lapsed, "qst.messages.lapsed", "", "Messages dropped because they were not valid any more (qst-ttl, qst-valid-until, a channel's inbound_ttl and outbound_ttl).")
 	counter(&m.DeadLettered, "qst.messages.dead", "", "Messages that became dead letters after too many deliveries.")
 	counter(&m.DeadDropped, "qst.messages.dead.dropped", "", "Dead letters dropped, as they were too many, too large or too old (QST_DEAD_MAX_MESSAGES, QST_DEAD_MAX_BYTES, QST_DEAD_RETENTION).")
+	counter(&m.Reports, "qst.reports", "", "Reports of what became of messages, by state; other: a state of the phone's own.")
 	counter(&m.Purged, "qst.messages.purged", "", "Messages taken out of queues by operators.")
 	counter(&m.Requeued, "qst.messages.requeued", "", "Dead messages put back by operators.")
 	counter(&m.Recovered, "qst.messages.recovered", "", "Messages confirmed without a delivery that Redis remembers: it has lost history, and an ETag said what had been processed.")

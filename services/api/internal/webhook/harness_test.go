@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -101,19 +102,31 @@ func (b *bench) set(url string, mode access.WebhookMode) {
 // push puts messages into the queue.
 func (b *bench) push(ids ...string) {
 	b.t.Helper()
+	b.pushValid(0, ids...)
+}
+
+// pushValid puts messages into the queue that are valid for a time; 0: for ever.
+func (b *bench) pushValid(ttl time.Duration, ids ...string) {
+	b.t.Helper()
 	var batch queue.Batch
 	for _, id := range ids {
 		m := qst.Message{ID: id, Body: "text of " + id}
 		digest := m.Digest()
-		batch.Entries = append(batch.Entries, queue.Entry{Digest: digest[:], Payload: m.AppendCanonical(nil)})
+		batch.Entries = append(batch.Entries, queue.Entry{Digest: digest[:], Payload: m.AppendCanonical(nil), TTL: ttl})
 	}
+	if _, err := b.opts.Queues.Push(b.t.Context(), inbound, b.caller(), batch); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// caller is a client of the channel.
+func (b *bench) caller() queue.Caller {
+	b.t.Helper()
 	record, err := b.opts.Channels.Get(b.t.Context(), inbound.Channel)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := b.opts.Queues.Push(b.t.Context(), inbound, queue.Caller{Limits: b.opts.QueueLimits, Life: record.Life()}, batch); err != nil {
-		b.t.Fatal(err)
-	}
+	return queue.Caller{Limits: b.opts.QueueLimits, Life: record.Life()}
 }
 
 // take returns a delivery that has the lease, to be stepped by hand.
@@ -160,7 +173,8 @@ func (b *bench) eventually(what string, good func() bool) {
 func startServer(t *testing.T, answer http.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer(w, r)
 	}))
 	t.Cleanup(s.Close)

@@ -28,7 +28,8 @@ for i = 5, #ARGV do
   if replica then call('XADD', WAKES .. replica, 'NOMKSTREAM', '*', 'poll', poll, 'what', 'wake') end
   dead = dead + tonumber(call('ZSCORE', PARTITION .. 'dead', name) or 0)
   for _, index in ipairs({'oldest', 'due', 'depth', 'dead', 'dead_oldest', 'webhooks'}) do call('ZREM', PARTITION .. index, name) end
-  for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity', ':webhook'}) do call('UNLINK', stream .. part) end
+  for _, part in ipairs({'', ':meta', ':seen', ':seen_before', ':dead', ':states', ':activity', ':webhook',
+    ':holes', ':ends', ':unreported', ':traces'}) do call('UNLINK', stream .. part) end
 end
 if messages > 0 then call('HINCRBY', PARTITION .. 'totals', 'messages', -messages) end
 if bytes > 0 then call('HINCRBY', PARTITION .. 'totals', 'bytes', -bytes) end

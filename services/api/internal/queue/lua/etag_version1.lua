@@ -20,17 +20,19 @@ local function processed(q)
     for _, entry in ipairs(call('XRANGE', STREAM, first, last, 'COUNT', 1000)) do
       if string.sub(entry[2][2], 1, #start) == start then
         local at = string.find(entry[1], '-', 1, true)
-        return epoch, ms(entry[1]), tonumber(string.sub(entry[1], at + 1))
+        local alone = only(q, entry[1])
+        if alone == false then return '', 0, 0 end
+        return epoch, ms(entry[1]), tonumber(string.sub(entry[1], at + 1)), alone
       end
     end
   end
   if q.pending > 0 then
     local pending = call('XPENDING', STREAM, GROUP, '-', '+', 1000)
-    local epoch, id_ms, id_seq = find(pending[1][1], pending[#pending][1], q.epoch)
-    if epoch then return epoch, id_ms, id_seq end
+    local epoch, id_ms, id_seq, alone = find(pending[1][1], pending[#pending][1], q.epoch)
+    if epoch then return epoch, id_ms, id_seq, alone end
   end
   local epoch, last = string.match(q.epochs, '^(%S+):(%S+)')
   if not epoch then return '', 0, 0 end
-  local found, id_ms, id_seq = find('-', last, epoch)
-  return found or '', id_ms or 0, id_seq or 0
+  local found, id_ms, id_seq, alone = find('-', last, epoch)
+  return found or '', id_ms or 0, id_seq or 0, alone
 end

@@ -12,9 +12,10 @@
 -- Returns {outcome, epoch, etag is good: 1 or 0, now in ms, since, expired, dead letters, redelivered, recovered,
 --          {id, payload, trace context or '', id, …}: what is read,
 --          {ms, …}: when what is confirmed was pushed,
---          {trace context, …}: of what is confirmed; dead letters dropped}
+--          {trace context, …}: of what is confirmed; dead letters dropped; dropped as past their ends;
+--          1 if some of those are not reported, else 0}
 -- recovered: confirmed without a delivery that Redis remembers, as that was lost (see lib/history.lua)
--- outcome: 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
+-- outcome: 'lapsing' (some past their ends are left: run it again), 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
 -- 'unknown' (no such channel)
 local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(string.match(ARGV[10], '^%d+'))
 local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
@@ -22,7 +23,7 @@ local at, us = now()
 DEAD_BOUNDS = ARGV[10]
 
 local q = load()
-if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0} end
+if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0, 0} end
 
 -- Polls of one queue follow each other: a later one supersedes an earlier one, never the
 -- other way round (an earlier one looks again when its replica may have missed a wake).
@@ -34,7 +35,7 @@ if poll ~= '' then
     if waiter == REPLICA .. ' ' .. poll then
       set(q, 'waiter', '')
     elseif not first_run and tonumber(waits_since) > tonumber(since) then
-      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0}
+      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0, 0}
     else
       release(q, 'superseded')
     end
@@ -42,15 +43,27 @@ if poll ~= '' then
 end
 
 local good, confirmed, traces, expired, dead, redelivered, recovered, read = 0, {}, {}, 0, 0, 0, 0, {}
+local lapsed, lapsing, trying = 0, false, false
 local function serve()
   if #confirmed + recovered == 0 then
-    local epoch, id_ms, id_seq = processed(q)
-    good, confirmed, traces = confirm(q, epoch, id_ms, id_seq)
-    if epoch ~= q.epoch then good, confirmed, traces, recovered = confirm_before(q, epoch, id_ms, id_seq) end
+    local epoch, id_ms, id_seq, alone = processed(q)
+    local take_back = epoch == q.epoch and confirm or confirm_before
+    good, confirmed, traces, dead, recovered = take_back(q, epoch, id_ms, id_seq, alone)
+    recovered = recovered or 0
   end
   expired = expired + expire(q, at, retention)
-  local whole = true
-  if max > 0 and q.pending > 0 then redelivered, dead, whole = redeliver(q, read, max, max_deliveries) end
+  local n
+  n, lapsing = lapse(q, at)
+  lapsed = lapsed + n
+  local whole = not lapsing
+  if max > 0 and whole and q.pending > 0 then
+    local most = max
+    if max_deliveries > 0 then most, trying = narrow(q, max, max_deliveries, #confirmed + recovered, at) end
+    if trying then n, redelivered = try(q, read, max_bytes) end
+    trying = trying and n > 0
+    if not trying then redelivered, whole = redeliver(q, read, most) end
+    whole = whole and most == max and not trying
+  end
   if max > 0 and whole then read_new(q, read, max, max_bytes) end
   if #confirmed + recovered + dead > 0 then begin_at(q, first_read) end
 end
@@ -60,22 +73,28 @@ if q.epoch ~= '' then
   local messages, bytes = q.messages, q.tail - q.head
   local ok, err = pcall(serve)
   if not ok and not string.find(err.err or err, 'NOGROUP', 1, true) then error(err) end
-  if not ok or max > 0 and #read == 0 and call('XLEN', STREAM) > 0 then
+  if not ok or max > 0 and not lapsing and #read == 0 and call('XLEN', STREAM) > 0 then
     measure(q) -- the counts were wrong: see there
     serve()
   end
   account(q, messages, bytes)
-  if #read > 0 then set(q, 'alone', #read == WIDTH and read[1] or '') end
+  if #read > 0 then
+    set(q, 'alone', #read == WIDTH and read[1] or '')
+    if max_deliveries > 0 then
+      set(q, 'answer', trying and '' or read[#read - WIDTH + 1])
+      set(q, 'given', #read / WIDTH)
+    end
+  end
   -- Deliveries to a poll that was held may be given back; see give_back.lua.
   local handed = poll ~= '' and since ~= us and #read > 0 and REPLICA .. ' ' .. poll or ''
   if handed ~= q.handed then set(q, 'handed', handed) end
 end
 
-local outcome = #read > 0 and 'read' or 'empty'
+local outcome = #read > 0 and 'read' or lapsing and 'lapsing' or 'empty'
 if outcome == 'empty' and poll ~= '' and wait > 0 then
   outcome = 'waiting'
   set(q, 'waiter', table.concat({since, REPLICA, poll, string.format('%.0f', at + wait), ARGV[8], ARGV[9]}, ' '))
 end
 save(q)
 if q.epoch == '' and outcome == 'waiting' then call('PEXPIRE', META, wait + 1000) end
-return {outcome, q.epoch, good, at, since, expired, dead, redelivered, recovered, read, confirmed, traces, dead_dropped}
+return {outcome, trying and marked(q.epoch) or q.epoch, good, at, since, expired, dead, redelivered, recovered, read, confirmed, traces, dead_dropped, lapsed, q.unreported}

@@ -7,7 +7,11 @@
 local q = load()
 local messages, bytes = q.messages, q.tail - q.head
 if q.epoch ~= '' then measure(q) end
-if q.messages ~= tonumber(ARGV[8]) then return {0, q.messages} end
+if q.messages ~= tonumber(ARGV[8]) then
+  account(q, messages, bytes)
+  save(q)
+  return {0, q.messages}
+end
 local purged = q.messages
 if purged > 0 then
   acknowledge(q, '+')

@@ -6,16 +6,17 @@
 -- ARGV[11] -> bytes that the queue may hold
 -- ARGV[12] -> W3C trace context of this push; '': it is not traced
 -- ARGV[13] -> id of the batch's last message; '': no client pushed this batch
--- ARGV[14], ARGV[15], … -> per message: digest ('': its sender gave no id), payload
+-- ARGV[14] -> when messages stop being valid (see lib/validity.lua); '': they don't
+-- ARGV[15], ARGV[16], … -> per message: digest ('': its sender gave no id), payload
 --
 -- Returns {outcome, accepted, duplicates, forgotten, epoch, poll, {n, id, n, id, …}}
--- outcome: 'stored', 'full', 'full_old' (messages over their age may be in the way) or 'unknown' (no such channel)
+-- outcome: 'stored', 'full', 'full_old' (messages over their age or past their ends may be in the way) or 'unknown' (no such channel)
 -- forgotten: digests that went before the window was over, as there were too many
 -- poll: the poll of this replica that gets the first messages stored; '': none
 -- then: which messages of the batch that poll gets, counted from 0, and their ids
 local retention, window, max_digests = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local max_messages, max_bytes = tonumber(ARGV[10]), tonumber(ARGV[11])
-local trace, last, FIRST = ARGV[12], ARGV[13], 14
+local trace, last, FIRST = ARGV[12], ARGV[13], 15
 
 local q = load()
 if not known(q) then return {'unknown', 0, 0, 0, '', '', {}} end
@@ -42,7 +43,8 @@ if last ~= '' then set(q, 'last', last) end
 
 local messages, bytes = q.messages, q.tail - q.head
 if #new > 0 and (messages + #new > max_messages or bytes + size > max_bytes) then
-  local old = retention > 0 and messages > 0 and q.first + retention < now()
+  local at = now()
+  local old = messages > 0 and (retention > 0 and q.first + retention < at or q.ends > 0 and q.ends <= at)
   return {old and 'full_old' or 'full', 0, 0, 0, q.epoch, '', {}}
 end
 
@@ -50,12 +52,15 @@ local forgotten, poll, handed = 0, '', {}
 if #new > 0 then
   local payloads = {}
   for i, place in ipairs(new) do payloads[i] = ARGV[place + 1] end
+  local ends, how = {}, ''
+  if ARGV[14] ~= '' then ends, how = read_ends(ARGV[14], new, FIRST, payloads) end
   local ids = append(q, payloads, trace)
+  if ARGV[14] ~= '' then keep_ends(q, ids, ends) end
   at = ms(ids[#ids])
   if #digests > 0 then forgotten = remember(q, digests, at, window, max_digests) end
   if q.waiter ~= '' then
     local n
-    poll, n = hand_off(q, ids, payloads, trace, at)
+    poll, n = hand_off(q, ids, payloads, trace, at, how)
     for i = 1, n do
       handed[2 * i - 1], handed[2 * i] = (new[i] - FIRST) / 2, ids[i]
     end

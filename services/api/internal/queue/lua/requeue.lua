@@ -7,12 +7,13 @@ local q = load()
 local entry = call('XRANGE', STREAM .. ':dead', ARGV[8], ARGV[8])[1]
 if not entry or q.epoch == '' then return {0} end
 begin_epoch(q)
-local payload
+local payload, ends
 for i = 1, #entry[2], 2 do
   if entry[2][i] == 'message' then payload = entry[2][i + 1] end
+  if entry[2][i] == 'until' then ends = tonumber(entry[2][i + 1]) end
 end
 local messages, bytes = q.messages, q.tail - q.head
-append(q, {payload}, '')
+keep_ends(q, append(q, {payload}, ''), {ends})
 call('XDEL', STREAM .. ':dead', ARGV[8])
 count_dead()
 release(q, 'wake')

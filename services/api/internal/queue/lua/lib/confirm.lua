@@ -21,15 +21,19 @@ local function traces_of(q, ids)
   return traces
 end
 
--- confirm takes everything delivered up to the ETag out of the queue. Returns whether the
--- queue has issued that ETag, 1 or 0; when what is confirmed was pushed, ms; and its traces.
-local function confirm(q, epoch, id_ms, id_seq)
-  if epoch ~= q.epoch or q.delivered == '' or not up_to(id_ms, id_seq, q.delivered) then return 0, {}, {} end
-  local ids = acknowledge(q, string.format('%.0f-%.0f', id_ms, id_seq))
-  if #ids == 0 then return 1, {}, {} end
+-- confirm takes everything delivered up to the ETag out of the queue; or that message alone, if it
+-- was tried alone (see suspect.lua). Returns whether the queue has issued that ETag, 1 or 0; when
+-- what is confirmed was pushed, ms; its traces; and how many dead letters that made.
+local function confirm(q, epoch, id_ms, id_seq, alone)
+  if epoch ~= q.epoch or q.delivered == '' or not up_to(id_ms, id_seq, q.delivered) then return 0, {}, {}, 0 end
+  local id = string.format('%.0f-%.0f', id_ms, id_seq)
+  if alone then return confirm_alone(q, id) end
+  local ids = acknowledge(q, id)
+  if #ids == 0 then return 1, {}, {}, 0 end
   if q.epochs ~= '' then set(q, 'epochs', '') end
   local traces = traces_of(q, ids)
   set(q, 'messages', q.messages - call('XTRIM', STREAM, 'MINID', '=', after(ids[#ids])))
+  forget_ends(q, ids)
   for i, id in ipairs(ids) do ids[i] = ms(id) end
-  return 1, ids, traces
+  return 1, ids, traces, 0
 end

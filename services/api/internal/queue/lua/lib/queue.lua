@@ -14,8 +14,12 @@
 --   <queue>:seen           hash        digest -> when the message was taken, ms: the present generation
 --   <queue>:seen_before    hash        the generation before
 --   <queue>:dead           stream      dead letters (see dead.lua)
+--   <queue>:ends           sorted set  messages -> when they stop being valid, ms (see validity.lua)
+--   <queue>:holes          sorted set  what was taken out of the middle (see remove.lua)
+--   <queue>:unreported     stream      messages past their ends that are to be reported (see lapse.lua)
 --   <queue>:activity       hash        who used the queue last (see note.lua)
---   <queue>:states         stream      what a phone reported of messages (see states.lua)
+--   <queue>:states         stream      what was reported of messages (see states.lua)
+--   <queue>:traces         stream      traces of the last pushes, for reports to be joined to
 --   <queue>:webhook        hash        how the queue's webhook is; its fencing token
 --   qst:{tag}:c:<channel>  hash        the channel's record
 --   qst:{tag}:channels     sorted set  the partition's channels
@@ -51,7 +55,10 @@
 --       largest    bytes of the largest message since the queue was last empty
 --       pending    entries in the pending list
 --       delivered  id of the last entry delivered
---       alone      id of the entry that was the only one in the last answer (see read.lua); '': there were more
+--       alone      id of the entry that was the only one in the last answer (see suspect.lua); '': there were more
+--       answer     id of the last entry of the last answer (see suspect.lua); ''
+--       given      how many entries the last answer had
+--       stuck      on which of its entries a client is stuck (see suspect.lua); '': it is not
 --       handed     poll that the pending entries were handed to and no client has come since; '': none
 --       waiter     poll that waits (see waiter.lua); '': none. A waiter means that the queue is empty.
 --       due        the queue's score in the index "due"; 0: it is not there
@@ -59,23 +66,27 @@
 --       last       id of the message that a client pushed last, as the client or the service named it
 --       named      message that a version 1 client last named as processed (see etag_version1.lua)
 --       traced     time of the last entry with a trace context, ms
+--       holes      bytes of the messages taken out of the middle (see remove.lua), which head is beyond
+--       ends       when the first of the messages stops being valid, ms, or earlier; 0: none does
+--       unreported 1 if there are messages past their ends that are not reported; else 0
 
 local call = redis.call
 local STREAM, PARTITION, NAME, LIFE = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local WAKES, REPLICA = ARGV[6], ARGV[7]
 local META, RECORD = STREAM .. ':meta', PARTITION .. 'c:' .. string.sub(NAME, 1, string.find(NAME, ':', 1, true) - 1)
 local GROUP, CONSUMER = 'qst', 'c'
+local HOLES, ENDS = STREAM .. ':holes', STREAM .. ':ends'
 
 -- load returns the queue's state. The epoch is '' if nothing was ever pushed.
 local function load()
   local m = call('HMGET', META, 'messages', 'head', 'tail', 'first', 'largest', 'pending', 'due', 'rotate_at', 'traced',
-    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter', 'server', 'epochs')
+    'epoch', 'life', 'delivered', 'alone', 'handed', 'waiter', 'server', 'epochs', 'holes', 'ends', 'unreported', 'answer', 'given', 'stuck')
   return {
     messages = tonumber(m[1]) or 0, head = tonumber(m[2]) or 0, tail = tonumber(m[3]) or 0, first = tonumber(m[4]) or 0,
     largest = tonumber(m[5]) or 0, pending = tonumber(m[6]) or 0, due = tonumber(m[7]) or 0,
     rotate_at = tonumber(m[8]) or 0, traced = tonumber(m[9]) or 0, epoch = m[10] or '', life = m[11] or '',
-    delivered = m[12] or '', alone = m[13] or '', handed = m[14] or '', waiter = m[15] or '',
-    server = m[16] or '', epochs = m[17] or '', changed = {},
+    delivered = m[12] or '', alone = m[13] or '', handed = m[14] or '', waiter = m[15] or '', server = m[16] or '', epochs = m[17] or '', changed = {},
+    holes = tonumber(m[18]) or 0, ends = tonumber(m[19]) or 0, unreported = tonumber(m[20]) or 0, answer = m[21] or '', given = m[22] or '0', stuck = m[23] or '',
   }
 end
 
@@ -122,8 +133,12 @@ local function measure(q)
   local first, last = call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1], call('XREVRANGE', STREAM, '+', '-', 'COUNT', 1)[1]
   if first then
     set(q, 'first', ms(first[1]))
-    set(q, 'head', tonumber(first[2][1]))
     set(q, 'tail', tonumber(last[2][1]) + #last[2][2])
+    call('ZREMRANGEBYSCORE', HOLES, '-inf', '(' .. first[2][1])
+    call('ZREMRANGEBYSCORE', HOLES, q.tail, '+inf')
+    set(q, 'holes', 0)
+    for _, hole in ipairs(call('ZRANGE', HOLES, 0, -1)) do set(q, 'holes', q.holes + tonumber(string.match(hole, '%d+$'))) end
+    set(q, 'head', tonumber(first[2][1]) + q.holes)
   end
 end
 
@@ -151,10 +166,13 @@ local function account(q, messages, bytes)
   end
 end
 
--- expect_expiry has the queue looked at when its first message is over its age. An
--- earlier date that is noted already will do: whoever comes then sees how it is.
-local function expect_expiry(q, retention)
-  if q.messages == 0 or retention <= 0 or q.due > 0 and q.due <= q.first + retention then return end
-  set(q, 'due', q.first + retention)
-  call('ZADD', PARTITION .. 'due', q.due, NAME)
+-- expect has the sweep look at the queue at a time, ms. An earlier one that is noted already
+-- will do: whoever comes then sees how it is.
+local function expect(q, when)
+  if q.due > 0 and q.due <= when then return end
+  set(q, 'due', when)
+  call('ZADD', PARTITION .. 'due', when, NAME)
 end
+
+-- expect_expiry has the queue looked at when its first message is over its age.
+local function expect_expiry(q, retention) if q.messages > 0 and retention > 0 then expect(q, q.first + retention) end end

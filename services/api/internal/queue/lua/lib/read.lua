@@ -22,49 +22,38 @@ local function bury(q, id, deliveries, ...)
   local entry = call('XRANGE', STREAM, id, id)[1]
   set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
   if not entry then return end -- somebody took it out by hand
-  add_dead(id, deliveries, entry[2][2], ...)
+  local ends = q.ends > 0 and call('ZSCORE', ENDS, id)
+  add_dead(id, deliveries, entry[2][2], 'until', ends or '', ...)
+  forget_ends(q, {id})
   set(q, 'messages', q.messages - call('XDEL', STREAM, id))
 end
 
 -- redeliver reads what is pending again, at most max entries. Returns how many of them had
--- gone out before, how many became dead letters, and whether nothing pending is left unread.
---
--- An entry that has been delivered max_deliveries times becomes a dead letter if it was alone
--- in the last answer. If it was not, it goes out alone first, once it is the queue's first
--- entry: so one that its client can't bear takes no other with it.
-local function redeliver(q, read, max, max_deliveries)
-  local ids, again, dead, from, stop, whole = {}, 0, 0, '-', false, false
+-- gone out before, and whether nothing pending is left unread.
+local function redeliver(q, read, max)
+  local ids, again, from, whole = {}, 0, '-', false
   -- Whether a handed-over batch reached its client is not known yet: it does not count.
   local doubt = q.handed ~= '' and 1 or 0
   repeat
     local asked = math.min(max - #ids, 1000)
     local page = call('XPENDING', STREAM, GROUP, from, '+', asked)
     for _, p in ipairs(page) do
-      local id, deliveries = p[1], p[4] - doubt
-      local spent = max_deliveries > 0 and deliveries >= max_deliveries
-      stop = spent and q.alone ~= id or spent and #ids > 0
-      if spent and not stop then
-        bury(q, id, p[4])
-        dead = dead + 1
-      elseif not spent or #ids == 0 then
-        ids[#ids + 1] = id
-        if deliveries > 0 then again = again + 1 end
-      end
-      if stop then break end
-      from = '(' .. id
+      ids[#ids + 1] = p[1]
+      if p[4] > doubt then again = again + 1 end
+      from = '(' .. p[1]
     end
-    whole = not stop and #page < asked
-  until stop or whole or #ids == max
+    whole = #page < asked
+  until whole or #ids == max
   if #ids > 0 then
     local entries = call('XCLAIM', STREAM, GROUP, CONSUMER, 0, unpack(ids))
     take(read, entries)
     if #entries < #ids then -- somebody took entries out by hand
       local pending = q.pending
       measure(q)
-      if #entries == 0 and q.pending < pending then return redeliver(q, read, max, max_deliveries) end
+      if #entries == 0 and q.pending < pending then return redeliver(q, read, max) end
     end
   end
-  return again, dead, whole
+  return again, whole
 end
 
 -- read_new reads what was never delivered, so that there are at most max entries and, but for

@@ -13,14 +13,19 @@ end
 
 -- confirm_before takes out of the queue what an ETag of an epoch before confirms. Returns as
 -- confirm does, and how many messages more that were never delivered, by what Redis remembers.
-local function confirm_before(q, epoch, id_ms, id_seq)
+local function confirm_before(q, epoch, id_ms, id_seq, alone)
   local last = end_of(q, epoch)
-  if not last then return 0, {}, {}, 0 end
+  if not last then return 0, {}, {}, 0, 0 end
+  if alone then
+    if not up_to(id_ms, id_seq, last) then return 1, {}, {}, 0, 0 end
+    return confirm_alone(q, string.format('%.0f-%.0f', id_ms, id_seq))
+  end
   if up_to(id_ms, id_seq, last) then last = string.format('%.0f-%.0f', id_ms, id_seq) end
   local ids = acknowledge(q, last)
   local traces = traces_of(q, ids)
   local gone = call('XTRIM', STREAM, 'MINID', '=', after(last))
   set(q, 'messages', q.messages - gone)
+  forget_ends(q, ids)
   for i, id in ipairs(ids) do ids[i] = ms(id) end
-  return 1, ids, traces, math.max(0, gone - #ids)
+  return 1, ids, traces, 0, math.max(0, gone - #ids)
 end

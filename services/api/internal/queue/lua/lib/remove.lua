@@ -1,4 +1,8 @@
 -- Taking messages out of a queue.
+--
+-- A message that is taken out of the middle leaves a hole: from the stream's first entry on, the
+-- log then has bytes that the queue does not hold. The sorted set HOLES has them, place ->
+-- "<id> <bytes>", until the stream begins behind them.
 
 -- after returns the smallest id after this one.
 local function after(id)
@@ -27,6 +31,12 @@ local function acknowledge(q, id)
   return all
 end
 
+-- forget_ends forgets when messages that leave the queue stop being valid.
+local function forget_ends(q, ids)
+  if q.ends == 0 then return end
+  for i = 1, #ids, 1000 do call('ZREM', ENDS, unpack(ids, i, math.min(i + 999, #ids))) end
+end
+
 -- begin_at notes where the stream begins after messages have left it. first is its first
 -- entry, if that is at hand.
 local function begin_at(q, first)
@@ -34,12 +44,22 @@ local function begin_at(q, first)
     set(q, 'messages', 0)
     set(q, 'head', q.tail)
     set(q, 'largest', 0)
+    if q.holes > 0 or q.ends > 0 then call('UNLINK', HOLES, ENDS) end
+    for field, none in pairs({holes = 0, ends = 0, stuck = '', answer = ''}) do
+      if q[field] ~= none then set(q, field, none) end
+    end
     return
   end
   first = first or call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
   if not first then return measure(q) end
   set(q, 'first', ms(first[1]))
-  set(q, 'head', tonumber(first[2][1]))
+  if q.holes > 0 then
+    for _, hole in ipairs(call('ZRANGEBYSCORE', HOLES, '-inf', '(' .. first[2][1])) do
+      call('ZREM', HOLES, hole)
+      set(q, 'holes', q.holes - tonumber(string.match(hole, '%d+$')))
+    end
+  end
+  set(q, 'head', tonumber(first[2][1]) + q.holes)
 end
 
 -- retention_now returns the channel's retention as it is now, whatever the caller remembers: to
@@ -54,6 +74,15 @@ local function expire(q, at, retention)
   if retention <= 0 or q.messages == 0 or q.first + retention >= at then return 0 end
   retention = retention_now()
   if retention <= 0 then return 0 end
+  if q.ends > 0 then
+    local from = '-'
+    repeat
+      local ids = {}
+      for i, entry in ipairs(call('XRANGE', STREAM, from, string.format('(%.0f-0', at - retention), 'COUNT', 100)) do ids[i] = entry[1] end
+      forget_ends(q, ids)
+      from = #ids > 0 and '(' .. ids[#ids] or from
+    until #ids < 100
+  end
   local dropped = call('XTRIM', STREAM, 'MINID', '=', string.format('%.0f-0', at - retention))
   if dropped > 0 then
     acknowledge(q, string.format('%.0f-18446744073709551615', at - retention - 1))

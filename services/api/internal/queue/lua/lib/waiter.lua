@@ -26,7 +26,9 @@ end
 -- hand_off delivers what was just pushed, as far as the waiting poll may have it. ids and
 -- payloads are all that the queue holds. Returns the poll and how many messages it got if the
 -- poll is the calling replica's own, which then hands them over in memory; else '' and 0.
-local function hand_off(q, ids, payloads, trace, at)
+-- how: 'stamped', the payloads are not those that the replica has, so they don't go in memory;
+-- 'wake', some are not valid any more, so the poll reads by itself; else ''.
+local function hand_off(q, ids, payloads, trace, at, how)
   local replica, poll, ends, max, max_bytes = string.match(q.waiter, '^%d+ (%S+) (%S+) (%d+) (%d+) (%d+)$')
   set(q, 'waiter', '')
   if tonumber(ends) < at then return '', 0 end
@@ -36,8 +38,8 @@ local function hand_off(q, ids, payloads, trace, at)
     n = n + 1
     bytes = bytes + #payloads[n] + 1
   end
-  if replica ~= REPLICA then
-    if bytes > LARGE then
+  if replica ~= REPLICA or how ~= '' then
+    if bytes > LARGE or how == 'wake' then
       notify(replica, poll, 'wake')
       return '', 0
     end
@@ -53,7 +55,9 @@ local function hand_off(q, ids, payloads, trace, at)
   set(q, 'pending', n)
   set(q, 'delivered', ids[n])
   set(q, 'alone', n == 1 and ids[1] or '')
+  set(q, 'answer', ids[n])
+  set(q, 'given', n)
   set(q, 'handed', replica .. ' ' .. poll)
-  if replica == REPLICA then return poll, n end
+  if replica == REPLICA and how == '' then return poll, n end
   return '', 0
 end

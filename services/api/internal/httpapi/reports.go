@@ -1,0 +1,59 @@
+package httpapi
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/queuestatetransfer/qst/pkg/qst"
+	"github.com/queuestatetransfer/qst/services/api/internal/queue"
+	"github.com/queuestatetransfer/qst/services/api/internal/telemetry"
+)
+
+// keepReports keeps what the delivery reports in a gateway's batch say, and joins the push to those of
+// the messages they speak of. It is done before the batch is stored: a push that has to be tried again
+// is kept twice, and no report is lost.
+func (a *API) keepReports(ctx context.Context, n queue.Name, messages []qst.Message) error {
+	var states []queue.State
+	for i := range messages {
+		if r, ok := messages[i].Report(); ok {
+			states = append(states, queue.State{Message: r.Message, State: r.Status, Code: r.Code})
+		}
+	}
+	if len(states) == 0 || n.Kind != queue.Inbound {
+		return nil
+	}
+	if err := a.opts.Operator.AddStates(ctx, n.Channel, states); err != nil {
+		return err
+	}
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return nil
+	}
+	ids := make([]string, len(states))
+	for i, st := range states {
+		ids[i] = st.Message
+	}
+	traces, err := a.opts.Operator.TracesOf(ctx, queue.Name{Channel: n.Channel, Kind: queue.Outbound}, ids)
+	if err != nil {
+		a.log.DebugContext(ctx, "reports are not joined to the pushes they speak of", "channel", n.Channel, "error", err)
+	}
+	for _, link := range telemetry.Links(traces) {
+		span.AddLink(link)
+	}
+	return nil
+}
+
+// keepTrace keeps the trace of what is pushed to a gateway, for the reports to come. It is best effort.
+func (a *API) keepTrace(ctx context.Context, n queue.Name, traceparent string, messages []qst.Message) {
+	if traceparent == "" || n.Kind != queue.Outbound {
+		return
+	}
+	ids := make([]string, len(messages))
+	for i := range messages {
+		ids[i] = messages[i].ID
+	}
+	if err := a.opts.Operator.KeepTrace(ctx, n, traceparent, ids); err != nil {
+		a.log.DebugContext(ctx, "reports will not be joined to this push", "channel", n.Channel, "error", err)
+	}
+}
