@@ -116,7 +116,7 @@ func (w *wire) do(cmd redis.Cmder) error {
 		peer.Flush()
 		v, err := reply(bufio.NewReader(&b))
 		if errors.Is(err, redis.Nil) && time.Now().Before(until) {
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond)
 			continue
 		}
 		if err != nil {
