@@ -167,10 +167,11 @@ func (g *Gateway) Run(ctx context.Context, _ *gateway.Bridge) error {
 	return ctx.Err()
 }
 
-// allowed reports whether a request brings the token, and answers it if not.
-func (g *Gateway) allowed(w http.ResponseWriter, r *http.Request) bool {
+// allowed reports whether a request brings the token, and answers and counts it if not.
+func (g *Gateway) allowed(b *gateway.Bridge, w http.ResponseWriter, r *http.Request) bool {
 	ok := subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("token")), []byte(g.settings.Token)) == 1
 	if !ok {
+		b.Refused()
 		http.Error(w, "the token is wrong", http.StatusForbidden)
 	}
 	return ok
