@@ -60,9 +60,9 @@ func New(s Settings, log *slog.Logger) (*Gateway, error) {
 	u, err := url.Parse(s.Sendsms)
 	callback, errCallback := url.Parse(s.Callback)
 	switch {
-	case err != nil || u.Host == "":
+	case err != nil || u.Host == "" || strings.Contains(u.Path+u.Fragment, "@"):
 		return nil, fmt.Errorf("%w: [kannel] sendsms: not a URL, such as http://127.0.0.1:13013/cgi-bin/sendsms", gateway.ErrSettings)
-	case errCallback != nil || callback.Host == "":
+	case errCallback != nil || callback.Host == "" || strings.Contains(callback.Path+callback.Fragment, "@"):
 		return nil, fmt.Errorf("%w: [kannel] callback: not a URL, such as http://127.0.0.1:9465", gateway.ErrSettings)
 	case len(s.Token) < 8 || strings.Trim(s.Token, alphanumeric) != "":
 		return nil, fmt.Errorf("%w: [kannel] token: 8 letters and digits or more, that Kannel's URLs bring", gateway.ErrSettings)
