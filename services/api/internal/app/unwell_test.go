@@ -38,8 +38,8 @@ func TestUnwellChannels(t *testing.T) {
 	}
 	rdb.HSet(t.Context(), layout.Partition("a").UnwellCounts(), "quiet", 1)
 	for query, want := range map[string]string{
-		"state=any": "a: quiet; b: quiet stopped_401", "state=stopped_401": "b: quiet stopped_401", "state=superseding": "",
-		"state=any&details=true": "a: quiet; b: quiet stopped_401", "state=any&prefix=b": "b: quiet stopped_401",
+		"state=any": "a: quiet; b: stopped_401 quiet", "state=stopped_401": "b: stopped_401 quiet", "state=superseding": "",
+		"state=any&details=true": "a: quiet; b: stopped_401 quiet", "state=any&prefix=b": "b: stopped_401 quiet",
 	} {
 		var l struct {
 			Channels []struct {
