@@ -1,7 +1,7 @@
 // Package gateway bridges an SMS gateway and a QST channel: a [Bridge] is a QSTv2
 // client of the channel's gateway endpoint, and a [Gateway] is a program or a service
 // that sends and receives texts. The packages beside this one are the gateways:
-// gammu, kannel, smstools.
+// gammu, kannel, smsgate, smstools.
 //
 // # What is kept
 //

@@ -90,6 +90,9 @@ func (b *Bridge) ByRef(to, ref string) (key string, ok bool) {
 // Unmatched counts a report of which the gateway does not say what text it is about.
 func (b *Bridge) Unmatched() { b.metrics.unmatched.Add(1) }
 
+// Refused counts a call that does not bring what the gateway's have.
+func (b *Bridge) Refused() { b.metrics.strange.Add(1) }
+
 // Open calls f with each text that was handed over and whose last report has not come.
 func (b *Bridge) Open(f func(key string)) {
 	_, open := b.journal.open(time.Now().Add(time.Hour))

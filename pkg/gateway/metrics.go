@@ -15,7 +15,7 @@ import (
 // metrics are a bridge's counters.
 type metrics struct {
 	handed, passedOver, possibleDoubles, failures atomic.Int64
-	received, pushed, refused, unmatched          atomic.Int64
+	received, pushed, refused, unmatched, strange atomic.Int64
 	lastHanded                                    atomic.Int64
 
 	mu       sync.Mutex
@@ -45,6 +45,7 @@ func (b *Bridge) writeMetrics(w io.Writer) {
 	single("counter", "pushed_total", "Messages and reports that the service has stored.", m.pushed.Load())
 	single("counter", "refused_total", "Messages and reports that the service will never take; they are in spool-refused.", m.refused.Load())
 	single("counter", "unmatched_reports_total", "Reports of texts that this bridge does not know.", m.unmatched.Load())
+	single("counter", "refused_calls_total", "Calls that did not bring the gateway's token or signature, or an old one.", m.strange.Load())
 	single("gauge", "spool_messages", "Messages and reports that wait for the service.", int64(b.spool.size()))
 	open, _ := b.journal.open(time.Time{})
 	single("gauge", "open_texts", "Texts that were handed over and have no final report yet.", int64(open))

@@ -45,7 +45,7 @@ Each has a configuration file in TOML. All have these two tables:
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.gatewayGammu(), a.gatewayKannel(), a.gatewaySmstools())
+	cmd.AddCommand(a.gatewayGammu(), a.gatewayKannel(), a.gatewaySmsgate(), a.gatewaySmstools())
 	return cmd
 }
 

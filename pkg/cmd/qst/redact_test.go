@@ -55,6 +55,17 @@ func TestPasswordsAreNotRepeated(t *testing.T) {
 			silent(t, call{env: map[string]string{"QSTC_URL": u}}.qst(t, "push", "--timeout", "1ms", "--body", "x"))
 			silent(t, call{env: map[string]string{"QSTC_ADMIN_URL": u, "QSTC_ADMIN_TOKEN": "hu5h"}}.qst(t, "admin", "channels", "list"))
 
+			quoted := "'" + strings.ReplaceAll(u, "\x7f", "") + "'\n"
+			for kind, config := range map[string]string{
+				"smsgate": "[smsgate]\nurl = " + quoted, "kannel": "[kannel]\ncallback = 'http://127.0.0.1:9465'\ntoken = '12345678'\nsendsms = " + quoted,
+			} {
+				r := call{}.qst(t, "gateway", kind, "--check", "--config", tomlFile(t, "[qst]\nurl = 'http://127.0.0.1:1/v2/channels/c/gateway'\n[bridge]\nstate = '"+t.TempDir()+"'\n"+config))
+				silent(t, r)
+				if kind == "smsgate" && !strings.Contains(r.stderr, "[smsgate] url: ") {
+					t.Errorf("%s", r.stderr)
+				}
+			}
+
 			path := tomlFile(t, "[profiles.p]\nurl = '"+strings.ReplaceAll(u, "\x7f", "")+"'\nadmin-url = '"+strings.ReplaceAll(u, "\x7f", "")+"'\nadmin-token = 'hu5h'\n")
 			silent(t, call{}.qst(t, "--config", path, "profile", "test", "p", "--timeout", "1ms"))
 			if r := (call{}).qst(t, "--config", path, "profile", "list"); r.code != exitOK || strings.Contains(r.out, "5ecret") || strings.Contains(r.out, "hu5h") || strings.Contains(r.out, "4242") {

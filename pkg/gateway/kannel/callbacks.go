@@ -35,7 +35,7 @@ const (
 func (g *Gateway) Handlers(b *gateway.Bridge) map[string]http.Handler {
 	handle := func(take func(b *gateway.Bridge, q url.Values) error) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !g.allowed(w, r) {
+			if !g.allowed(b, w, r) {
 				return
 			}
 			// Not Query(), which drops what it can't read.

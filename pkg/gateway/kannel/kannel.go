@@ -60,9 +60,9 @@ func New(s Settings, log *slog.Logger) (*Gateway, error) {
 	u, err := url.Parse(s.Sendsms)
 	callback, errCallback := url.Parse(s.Callback)
 	switch {
-	case err != nil || u.Host == "":
+	case err != nil || u.Host == "" || strings.Contains(u.Path+u.Fragment, "@"):
 		return nil, fmt.Errorf("%w: [kannel] sendsms: not a URL, such as http://127.0.0.1:13013/cgi-bin/sendsms", gateway.ErrSettings)
-	case errCallback != nil || callback.Host == "":
+	case errCallback != nil || callback.Host == "" || strings.Contains(callback.Path+callback.Fragment, "@"):
 		return nil, fmt.Errorf("%w: [kannel] callback: not a URL, such as http://127.0.0.1:9465", gateway.ErrSettings)
 	case len(s.Token) < 8 || strings.Trim(s.Token, alphanumeric) != "":
 		return nil, fmt.Errorf("%w: [kannel] token: 8 letters and digits or more, that Kannel's URLs bring", gateway.ErrSettings)
@@ -167,10 +167,11 @@ func (g *Gateway) Run(ctx context.Context, _ *gateway.Bridge) error {
 	return ctx.Err()
 }
 
-// allowed reports whether a request brings the token, and answers it if not.
-func (g *Gateway) allowed(w http.ResponseWriter, r *http.Request) bool {
+// allowed reports whether a request brings the token, and answers and counts it if not.
+func (g *Gateway) allowed(b *gateway.Bridge, w http.ResponseWriter, r *http.Request) bool {
 	ok := subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("token")), []byte(g.settings.Token)) == 1
 	if !ok {
+		b.Refused()
 		http.Error(w, "the token is wrong", http.StatusForbidden)
 	}
 	return ok

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
 
@@ -119,6 +120,31 @@ func TestRecovery(t *testing.T) {
 		if n, bytes, byMeta := held(t, s, s.rdb()); n != 0 || bytes != 0 || byMeta != 0 {
 			t.Fatalf("it holds %d messages, %d bytes, %d by its state", n, bytes, byMeta)
 		}
+	})
+}
+
+// The example of docs/protocol.md, "Confirming".
+func TestRecoveryAsDocumented(t *testing.T) {
+	t.Parallel()
+	onEachLoss(t, func(t *testing.T, s *limited, copied func() func() *limited) {
+		mustPush(t, s, batch(10, "1", "2", "3"))
+		restore := copied()
+		var etag *qst.ETag
+		pull := func(want string, confirmed int) {
+			t.Helper()
+			ids, d := mustPull(t, s, Request{Processed: UpTo(etag)})
+			if ids != want || d.Confirmed != confirmed {
+				t.Fatalf("confirmed %d, got %q; want %d, %q", d.Confirmed, ids, confirmed, want)
+			}
+			etag = d.ETag
+		}
+		pull("1 2 3", 0)
+		mustPush(t, s, batch(10, "4"))
+		pull("4", 3)
+		s = restore()
+		mustPush(t, s, batch(10, "5"))
+		pull("5", 3)
+		pull("", 1)
 	})
 }
 

@@ -39,8 +39,6 @@ type job struct {
 	done    chan struct{} // one signal, when cmd and err are final
 }
 
-var jobs = sync.Pool{New: func() any { return &job{done: make(chan struct{}, 1)} }}
-
 // sizeOf is about how many bytes a command has.
 func sizeOf(args []any) int {
 	n := 0

@@ -43,6 +43,7 @@ type Runner struct {
 	closing context.Context // ends with Close
 	stop    context.CancelFunc
 	workers sync.WaitGroup
+	jobs    sync.Pool     // of *job, to be used again
 	closed  chan struct{} // the lanes have ended
 
 	mu    sync.RWMutex
@@ -52,6 +53,7 @@ type Runner struct {
 // NewRunner returns a runner. Close ends what it started; the caller closes rdb after that.
 func NewRunner(rdb redis.UniversalClient, opts RunnerOptions) *Runner {
 	r := &Runner{rdb: rdb, opts: opts, nodes: make(map[*redis.Client]*node), closed: make(chan struct{})}
+	r.jobs.New = func() any { return &job{done: make(chan struct{}, 1)} }
 	r.closing, r.stop = context.WithCancel(context.Background())
 	return r
 }
@@ -137,7 +139,7 @@ func (r *Runner) attempt(ctx context.Context, s Script, key string, args []any, 
 func (r *Runner) send(ctx context.Context, n *node, sha, key string, args []any, durable bool) ([]any, error) {
 	all := make([]any, 0, 4+len(args))
 	all = append(append(all, "evalsha", sha, 1, key), args...)
-	j := jobs.Get().(*job) //nolint:forcetypeassert // of the pool's New
+	j := r.jobs.Get().(*job) //nolint:forcetypeassert // of the pool's New
 	j.cmd = redis.NewCmd(context.WithoutCancel(ctx), all...)
 	j.channel, j.size = channelOf(key), sizeOf(all)
 	j.queued, j.err = time.Now(), nil
@@ -146,7 +148,7 @@ func (r *Runner) send(ctx context.Context, n *node, sha, key string, args []any,
 	}
 	cmd, err := j.cmd, j.err
 	j.cmd = nil
-	jobs.Put(j)
+	r.jobs.Put(j)
 	if err != nil {
 		return nil, err
 	}
