@@ -70,7 +70,7 @@ func (c Config) checkOne(v Variable, field reflect.StructField, value reflect.Va
 var (
 	redisPrefix = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
 	channelName = regexp.MustCompile(`^[A-Za-z0-9+][A-Za-z0-9._~@+-]{0,127}$`) // as access.ChannelName
-	bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`) // RFC 6750
+	bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)                 // RFC 6750
 )
 
 // minToken is how short the admin API's token may be: no shorter than a channel's secret.
