@@ -25,7 +25,17 @@ type adminChannel struct {
 	Changed  *time.Time                 `json:"changed"`
 	Revision int64                      `json:"revision"`
 	Parties  map[string]adminParty      `json:"parties"`
+	Unwell   []adminUnwell              `json:"unwell"`
 }
+
+// adminUnwell is what is wrong with a channel.
+type adminUnwell struct {
+	State string     `json:"state"`
+	Since *time.Time `json:"since"`
+}
+
+// channelStates are what can be wrong with a channel, for a shell to complete.
+var channelStates = []string{"any", "waiting_unpolled", "push_only", "polled_unconfirmed", "same_batch", "stopped_401", "superseding", "quiet"}
 
 // adminParty is what a party of a channel last did.
 type adminParty struct {
@@ -46,28 +56,51 @@ func (a *app) channelsCommand() *cobra.Command {
 
 func (a *app) channelsListCommand() *cobra.Command {
 	var (
-		prefix, label, after string
-		most                 int
+		prefix, label, after, state string
+		unwell                      bool
+		most                        int
 	)
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List channels by their names",
 		Long: `Lists all channels, in the order of their names (bytes). To go through them in parts,
-give --max, and the last name of a part as --after of the next.`,
-		Example: `  qst admin channels list --prefix phone- --label site=north`,
-		Args:    cobra.NoArgs,
+give --max, and the last name of a part as --after of the next.
+
+With --unwell it lists those that are not well, what is wrong with each, and since when: messages
+wait and nobody polls (waiting_unpolled), or the party that is to poll pushes only (push_only); a client
+polls and never confirms (polled_unconfirmed), or was given the same messages ten times (same_batch); it was
+answered 401 and has not been seen since (stopped_401); two clients supersede each other's polls
+(superseding); no client was seen for five times the channel's usual gap (quiet). --state names one.`,
+		Example: `  qst admin channels list --prefix phone- --label site=north
+  qst admin channels list --unwell
+  qst admin channels list --state stopped_401`,
+		Args: cobra.NoArgs,
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, _ []string) error {
 			if err := checkMax(most); err != nil {
 				return err
 			}
 			query := url.Values{"limit": {"1000"}} // the most there may be
-			if most > 0 && most < 1000 && label == "" {
+			if unwell && state == "" {
+				state = channelStates[0]
+			}
+			if most > 0 && most < 1000 && label == "" && state == "" {
 				query.Set("limit", strconv.Itoa(most))
 			}
-			for name, value := range map[string]string{"prefix": prefix, "label": label, "after": after} {
+			for name, value := range map[string]string{"prefix": prefix, "label": label, "after": after, "state": state} {
 				if value != "" {
 					query.Set(name, value)
 				}
+			}
+			if state != "" {
+				return writeList(a, c.pages(ctx, query, "channels", "channels"), most, []string{"CHANNEL", "STATE", "SINCE", "NOTE"}, func(ch adminChannel) []string {
+					states, first := make([]string, len(ch.Unwell)), (*time.Time)(nil)
+					for i, u := range ch.Unwell {
+						if states[i] = u.State; first == nil || u.Since != nil && u.Since.Before(*first) {
+							first = u.Since
+						}
+					}
+					return []string{ch.Name, strings.Join(states, " "), when(first), ch.Note}
+				})
 			}
 			return writeList(a, c.pages(ctx, query, "channels", "channels"), most, []string{"CHANNEL", "CHANGED", "LABELS", "NOTE"}, func(ch adminChannel) []string {
 				return []string{ch.Name, when(ch.Changed), labelsText(ch.Labels), ch.Note}
@@ -78,6 +111,9 @@ give --max, and the last name of a part as --after of the next.`,
 	f.StringVar(&prefix, "prefix", "", "only channels whose names start with this `text`")
 	f.StringVar(&label, "label", "", "only channels with this label: `name=value`, or name for any value")
 	f.StringVar(&after, "after", "", "start behind this `name`")
+	f.BoolVar(&unwell, "unwell", false, "only channels that are not well")
+	f.StringVar(&state, "state", "", "only channels that are not well in this `way`: see above; any")
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(channelStates, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	f.IntVarP(&most, "max", "n", 0, "most channels to list; 0: no limit")
 	return cmd
 }

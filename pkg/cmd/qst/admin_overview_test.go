@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -46,7 +48,29 @@ func TestAdminOverview(t *testing.T) {
 	if len(silent) != 2 || silent[0].Channel != "c0" || silent[0].LastSeen == nil {
 		t.Errorf("silent: %+v", silent)
 	}
+	if got := o.admin(t, "channels list --unwell").wantOK(t).out; got != "" {
+		t.Errorf("not well: %s", got)
+	}
+	o.admin(t, "channels list --state ill").wantCode(t, exitRefused, `"ill"`)
 	o.admin(t, "queues top --by name").wantCode(t, exitRefused, `"name"`)
 	o.admin(t, "queues top --max 101").wantCode(t, exitUsage, "1 to 100")
 	o.admin(t, "channels silent --max 0").wantCode(t, exitUsage, "1 to 100")
+}
+
+// Channels that are not well are listed with what is wrong, and since when first.
+func TestUnwellChannels(t *testing.T) {
+	t.Parallel()
+	var asked string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Query().Get("state")
+		_, _ = fmt.Fprint(w, `{"channels":[{"name":"c","note":"n","unwell":[{"state":"quiet","since":"2026-11-23T02:31:58Z"},{"state":"push_only","since":"2026-11-23T01:31:58Z"}]}]}`)
+	}))
+	t.Cleanup(s.Close)
+	o := operator{call: call{env: map[string]string{"QSTC_ADMIN_URL": s.URL, "QSTC_ADMIN_TOKEN": adminToken, "NO_COLOR": "1"}}}
+	for words, state := range map[string]string{"channels list --unwell": "any", "channels list --state quiet": "quiet"} {
+		got := strings.Fields(o.person("").admin(t, words).wantOK(t).out)
+		if want := "CHANNEL STATE SINCE NOTE c quiet push_only 2026-11-23T01:31:58Z n"; strings.Join(got, " ") != want || asked != state {
+			t.Errorf("%s: %q, asked for %q", words, got, asked)
+		}
+	}
 }

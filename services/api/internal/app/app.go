@@ -131,6 +131,12 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 	a.runner = storage.NewRunner(a.clients.commands, storage.RunnerOptions{
 		Timeout: cfg.RedisTimeout, MinReplicas: cfg.RedisMinReplicas, Embedded: a.clients.embedded != nil, Observe: metrics.ObserveRedis,
 	})
+	var notice func(context.Context, []queue.Change) (queue.Name, queue.Caller, queue.Batch, error)
+	if cfg.UnwellChannel != "" {
+		notice = func(ctx context.Context, changes []queue.Change) (queue.Name, queue.Caller, queue.Batch, error) {
+			return a.api.UnwellNotice(cfg.UnwellChannel)(ctx, changes)
+		}
+	}
 	a.queues = queue.New(a.runner, a.clients.commands, a.clients.waiting, queue.Options{
 		Reporting: func(ctx context.Context, channel string) (queue.Reporting, error) {
 			return a.api.Reporting(ctx, channel)
@@ -141,6 +147,8 @@ func New(ctx context.Context, cfg config.Config, build telemetry.Build, log *slo
 		Retention:        cfg.Retention,
 		MaxDigests:       cfg.QueueMaxDigests,
 		PullMaxBytes:     int64(cfg.PullMaxBytes),
+		UnwellAfter:      cfg.UnwellAfter,
+		UnwellNotice:     notice,
 		DeadLetters:      deadLetters(cfg),
 		MaxPolls:         cfg.MaxPolls,
 		RebalancePercent: cfg.RebalancePercent,

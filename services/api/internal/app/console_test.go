@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
+	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
 // makeChannels makes so many channels.
@@ -39,7 +42,8 @@ func makeChannels(t *testing.T, r *replica, n int) {
 // waits there, a dead letter requeued, a credential rotated.
 func TestConsole(t *testing.T) {
 	t.Parallel()
-	r := startReplica(t, redistest.Start(t).URL(), withAuth()...)
+	s := redistest.Start(t)
+	r := startReplica(t, s.URL(), withAuth("QST_UNWELL_AFTER=0")...) // what is unwell is planted
 	mustAdmin(t, r, http.StatusCreated, "POST", "/channels", `{"name":"north-office.phone","note":"Nokia, north office","labels":{"site":"north","owner":"ជាតិ"},"settings":{"max_deliveries":1}}`)
 	phone, _ := credential(t, r, "north-office.phone", `{"id":"phone-2025","endpoint":"gateway","user":"north","note":"on its second SIM"}`)
 	application, _ := credential(t, r, "north-office.phone", `{"id":"app","endpoint":"application"}`)
@@ -72,6 +76,14 @@ func TestConsole(t *testing.T) {
 		do(t, "POST", r.URL+"/v2/channels/"+channel+"/application", `[{"to":"sms://1","body":"a"},{"to":"sms://1","body":"b"}]`, header, typeJSON)
 	}
 
+	const stuck = "north-office.phone"
+	layout := storage.NewLayout("qst", 64, false)
+	planted := redis.Z{Score: float64(time.Now().Add(-time.Hour).UnixMilli()), Member: stuck + " same_batch"}
+	if err := s.Client().ZAdd(t.Context(), layout.Partition(stuck).Unwell(), planted).Err(); err != nil {
+		t.Fatal(err)
+	}
+	mustAdmin(t, r, http.StatusOK, "PUT", "/channels/site-00.phone-00000/queues/inbound/webhook", `{"push_url":"https://receiver.example/qst"}`)
+
 	b := startBrowser(t, r)
 	b.accessible()
 	b.expect("401")
@@ -83,6 +95,8 @@ func TestConsole(t *testing.T) {
 
 	b.see("What is unwell")
 	b.see("1 dead letter waits for somebody")
+	b.see("1 channel is not well: see below.")
+	b.see("a client is given the same messages again and again")
 	b.see("10,001")
 	b.accessible()
 	b.picture("overview")
@@ -97,7 +111,11 @@ func TestConsole(t *testing.T) {
 		t.Errorf("the oldest is of %q", first)
 	}
 	b.picture("stuck")
+	b.choose("order", "unwell")
+	b.click("Show")
+	b.see("Channels that are not well")
 	b.click("north-office.phone")
+	b.see("a client is given the same messages again and again (1 h")
 	b.see("Nokia, north office")
 	b.see("ReceiverApp/2.1")
 	b.see("minutes are drawn as they pass")
@@ -139,6 +157,20 @@ func TestConsole(t *testing.T) {
 	b.see("1 message put back into inbound.")
 	if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/north-office.phone/queues/inbound", ""); !strings.Contains(a.Body, `"messages":5,`) || !strings.Contains(a.Body, `"dead":0,`) {
 		t.Errorf("after the requeue: %s", a.Body)
+	}
+
+	b.click("Messages")
+	b.clickAt(`//tr[td[@data-label="Id"][normalize-space()="poison"]]//td[@data-label="Cancel"]//button`)
+	b.see("Nobody is given it any more")
+	b.accessible()
+	b.fill("confirm", "not that many")
+	b.click("Cancel the message")
+	b.see("nothing was done")
+	b.fill("confirm", script[string](b, `document.querySelector("dialog strong").innerText`))
+	b.click("Cancel the message")
+	b.see("The message was taken out of its queue.")
+	if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/north-office.phone/queues/inbound", ""); !strings.Contains(a.Body, `"messages":4,`) {
+		t.Errorf("after the cancelling: %s", a.Body)
 	}
 
 	b.click("Credentials")
@@ -183,6 +215,11 @@ func TestConsole(t *testing.T) {
 		t.Errorf("after the change: %s", a.Body)
 	}
 
+	b.click("Webhooks")
+	b.see("Queues that the service brings to their receivers")
+	b.see("no worker has it")
+	b.accessible()
+
 	b.open("#/channels?label=site%3D96&prefix=site-96")
 	b.see("50 channels of those asked for")
 	b.click("Next page")
@@ -190,7 +227,7 @@ func TestConsole(t *testing.T) {
 	b.accessible()
 	b.size(390, 844)
 	for hash, words := range map[string]string{
-		"#/": "What is unwell", "#/channels?order=age": "Queues of all channels", "#/channel/north-office.phone": "Who uses it",
+		"#/": "What is unwell", "#/channels?order=age": "Queues of all channels", "#/webhooks": "no worker has it", "#/channel/north-office.phone": "Who uses it",
 		"#/channel/north-office.phone/messages": "m-1", "#/channel/north-office.phone/credentials": "phone-2026",
 		"#/channel/north-office.phone/settings": "max deliveries", "#/channel/north-office.phone/reports": "reported nothing",
 	} {

@@ -280,6 +280,8 @@ func (c *contract) channels() {
 	c.ask("listChannels", 400, c.base()+"?limit=1001", "", bearer)
 	c.ask("listChannels", 200, c.base()+"?details=true", "", bearer)
 	c.ask("listChannels", 400, c.base()+"?details=yes", "", bearer)
+	c.ask("listChannels", 200, c.base()+"?state=any", "", bearer)
+	c.ask("listChannels", 400, c.base()+"?state=ill", "", bearer)
 }
 
 func (c *contract) credentials() {

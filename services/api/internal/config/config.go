@@ -91,11 +91,14 @@ type Config struct {
 
 	Retention     time.Duration `split_words:"true" default:"336h" min:"100ms" max:"87600h" zero:"kept for ever" desc:"Age at which an unconfirmed message is dropped, counted and logged."`
 	DedupWindow   time.Duration `split_words:"true" default:"10m" min:"1s" max:"720h" zero:"off" desc:"How long a message sent again is known for the same. The memory for it in Redis grows with it."`
-	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message becomes a dead letter. One that went out with others is tried alone first."`
+	MaxDeliveries int           `split_words:"true" default:"0" min:"1" max:"1000000" zero:"never" desc:"Deliveries without a confirmation after which a message becomes a dead letter. Only where others were confirmed meanwhile: see docs/admin.md, Dead messages."`
 
 	DeadMaxMessages int64         `split_words:"true" default:"10000" min:"1" max:"1000000000" desc:"Dead letters of a queue, and no more than its messages may be. Beyond it the oldest are dropped, counted and logged."`
 	DeadMaxBytes    Bytes         `split_words:"true" default:"16MiB" min:"1" max:"1024GiB" desc:"Size of a queue's dead letters; the same holds."`
 	DeadRetention   time.Duration `split_words:"true" default:"336h" min:"1s" max:"87600h" zero:"kept for ever" desc:"Age at which a dead letter is dropped, counted from when it became one."`
+
+	UnwellAfter   time.Duration `split_words:"true" default:"4m" min:"1m" max:"168h" zero:"channels are not watched" desc:"How long something is wrong with a channel before it counts as not well: messages wait and nobody polls, say. Longer than the pause of clients that poll now and then."`
+	UnwellChannel string        `split_words:"true" allowed:"a channel's name" desc:"Channel whose application is told of each channel that is not well, and is well again, by a message. Best effort: what counts is the list (docs/admin.md)."`
 
 	WebhookAllowHTTP     bool          `split_words:"true" default:"false" desc:"Whether webhooks may go to http: URLs, too: then texts go over the network as they are."`
 	WebhookAllowNetworks Networks      `split_words:"true" allowed:"networks like 10.0.0.0/8,fd00::/8" desc:"Networks that webhooks may reach though they are not public: an application beside the service. All other private, loopback, link-local and metadata addresses are refused."`

@@ -54,6 +54,8 @@ func (c Config) checkOne(v Variable, field reflect.StructField, value reflect.Va
 		ok = redisPrefix.MatchString(value.String())
 	case "AdminToken":
 		ok = value.IsZero() || len(value.String()) >= minToken && bearerToken.MatchString(value.String())
+	case "UnwellChannel":
+		ok = value.IsZero() || channelName.MatchString(value.String())
 	case "Auth":
 		ok = c.Auth == AuthChannels || c.Auth == AuthNone
 	case "LogFormat":
@@ -67,7 +69,8 @@ func (c Config) checkOne(v Variable, field reflect.StructField, value reflect.Va
 
 var (
 	redisPrefix = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
-	bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`) // RFC 6750
+	channelName = regexp.MustCompile(`^[A-Za-z0-9+][A-Za-z0-9._~@+-]{0,127}$`) // as access.ChannelName
+	bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)                 // RFC 6750
 )
 
 // minToken is how short the admin API's token may be: no shorter than a channel's secret.

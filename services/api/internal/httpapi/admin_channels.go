@@ -73,8 +73,13 @@ func (a *API) listChannels(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	state := c.QueryParam("state")
+	among, err := a.notWell(c.Request().Context(), state)
+	if err != nil {
+		return err
+	}
 	page, err := a.opts.Channels.List(c.Request().Context(), access.Query{
-		Prefix: c.QueryParam("prefix"), Label: c.QueryParam("label"), After: c.QueryParam("after"), Limit: limit,
+		Prefix: c.QueryParam("prefix"), Label: c.QueryParam("label"), After: c.QueryParam("after"), Limit: limit, Among: among,
 	})
 	if err != nil {
 		return err
@@ -86,10 +91,14 @@ func (a *API) listChannels(c echo.Context) error {
 	if page.Channels == nil {
 		list.Channels = []access.Channel{}
 	}
-	if details {
-		if list.Channels, err = a.detailed(c, page.Channels); err != nil {
-			return err
-		}
+	switch {
+	case details:
+		list.Channels, err = a.detailed(c, page.Channels)
+	case state != "":
+		list.Channels, err = a.withUnwell(c.Request().Context(), page.Channels)
+	}
+	if err != nil {
+		return err
 	}
 	if page.Next != "" {
 		u := *c.Request().URL
@@ -139,12 +148,17 @@ func (a *API) getChannel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	wrong, err := a.unwell(ctx, r.Channel)
+	if err != nil {
+		return err
+	}
 	c.Response().Header()["ETag"] = []string{revisionTag(r.Channel.Revision)}
 	return a.answer(c, http.StatusOK, struct {
 		channelView
+		Unwell   []unwellView `json:"unwell"`
 		InFlight inFlightView `json:"in_flight"`
 	}{
-		viewChannel(r.Channel, stats, time.Now()),
+		viewChannel(r.Channel, stats, time.Now()), wrong[0],
 		inFlightView{Requests: a.places.requests.In(name), Bytes: a.places.bytes.UsedBy(name)},
 	})
 }

@@ -151,7 +151,8 @@ func (a *API) overview(c echo.Context) error {
 // listedChannel is a channel in a list that was asked for with its details.
 type listedChannel struct {
 	channelView
-	Queues []queueView `json:"queues"`
+	Queues []queueView  `json:"queues"`
+	Unwell []unwellView `json:"unwell"`
 }
 
 // detailed returns channels with how their parties and queues are.
@@ -167,11 +168,15 @@ func (a *API) detailed(c echo.Context, channels []access.Channel) ([]listedChann
 	if err != nil {
 		return nil, err
 	}
+	wrong, err := a.unwell(c.Request().Context(), channels...)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	views := make([]listedChannel, len(channels))
 	for i, ch := range channels {
 		own := stats[i*len(kinds) : (i+1)*len(kinds)]
-		views[i] = listedChannel{channelView: viewChannel(ch, own, now)}
+		views[i] = listedChannel{channelView: viewChannel(ch, own, now), Unwell: wrong[i]}
 		for j, kind := range kinds {
 			views[i].Queues = append(views[i].Queues, viewQueue(kind, own[j], now))
 		}

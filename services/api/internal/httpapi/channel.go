@@ -27,6 +27,16 @@ var endpoints = map[string]endpoint{
 	"":            {name: access.Mailbox, route: "/v2/channels/{channel}", push: queue.Mailbox, pull: queue.Mailbox},
 }
 
+// pullOf returns the queue that a party pulls from.
+func pullOf(e access.Endpoint) queue.Kind {
+	for _, side := range endpoints {
+		if side.name == e {
+			return side.pull
+		}
+	}
+	return queue.Mailbox
+}
+
 const channelsPath = "/v2/channels/"
 
 // channel answers everything below /v2/channels/.
@@ -85,6 +95,9 @@ func (a *API) admit(c echo.Context, channel string, e access.Endpoint, right acc
 		Channel: channel, Endpoint: e, Right: right, User: user, Secret: secret, Given: given, Address: call.Address,
 	})
 	if err != nil {
+		if errors.Is(err, access.ErrUnknown) {
+			a.opts.Queues.Refused(queue.Name{Channel: channel, Kind: pullOf(e)})
+		}
 		return queue.Caller{}, access.Settings{}, err
 	}
 	ev.admitted, ev.pushRate = true, admission.Settings.Rate(a.opts.PushRate)

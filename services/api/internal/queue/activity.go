@@ -31,18 +31,36 @@ type activity struct {
 	layout storage.Layout
 	log    *slog.Logger
 
-	mu    sync.Mutex
-	noted map[storage.Queue]*use
+	now    func() time.Time
+	mu     sync.Mutex
+	noted  map[storage.Queue]*use
+	rounds map[storage.Queue]*rivalry
 }
 
 // use is how a queue was used since that was last written down.
 type use struct {
 	pushed, pulled, confirmed time.Time // zero: not
+	refused, superseded       time.Time
 	pusher, puller            Caller
 }
 
+// rivalry is how often polls of a queue superseded each other since some time.
+type rivalry struct {
+	since time.Time
+	n     int
+}
+
+const (
+	// rivalryWithin and rivalryTimes are what makes two clients of polls that supersede each other.
+	// (One client does so, too, when it comes over another connection.)
+	rivalryWithin = 2 * time.Minute
+	rivalryTimes  = 6
+	// refusalsNoted bounds what is noted of those that are not let in.
+	refusalsNoted = 10_000
+)
+
 func newActivity(runner *storage.Runner, script storage.Script, layout storage.Layout, log *slog.Logger) *activity {
-	return &activity{runner: runner, script: script, layout: layout, log: log, noted: make(map[storage.Queue]*use)}
+	return &activity{runner: runner, script: script, layout: layout, log: log, now: time.Now, noted: make(map[storage.Queue]*use), rounds: make(map[storage.Queue]*rivalry)}
 }
 
 func (a *activity) note(k storage.Queue, change func(*use)) {
@@ -57,18 +75,49 @@ func (a *activity) note(k storage.Queue, change func(*use)) {
 }
 
 func (a *activity) pushed(k storage.Queue, c Caller) {
-	now := time.Now()
+	now := a.now()
 	a.note(k, func(u *use) { u.pushed, u.pusher = now, c })
 }
 
 func (a *activity) pulled(k storage.Queue, c Caller, confirmed bool) {
-	now := time.Now()
+	now := a.now()
 	a.note(k, func(u *use) {
 		u.pulled, u.puller = now, c
 		if confirmed {
 			u.confirmed = now
 		}
 	})
+}
+
+// refused notes that somebody was not let in who would pull from a queue, or push as its puller.
+func (a *activity) refused(k storage.Queue) {
+	a.mu.Lock()
+	full := len(a.noted) >= refusalsNoted && a.noted[k] == nil
+	a.mu.Unlock()
+	if !full {
+		now := a.now()
+		a.note(k, func(u *use) { u.refused = now })
+	}
+}
+
+// superseded notes that a poll of a queue was superseded.
+func (a *activity) superseded(k storage.Queue) {
+	now := a.now()
+	a.mu.Lock()
+	r := a.rounds[k]
+	if r == nil || now.Sub(r.since) > rivalryWithin {
+		r = &rivalry{since: now}
+		a.rounds[k] = r
+	}
+	r.n++
+	often := r.n >= rivalryTimes
+	if often {
+		delete(a.rounds, k)
+	}
+	a.mu.Unlock()
+	if often {
+		a.note(k, func(u *use) { u.superseded = now })
+	}
 }
 
 // run writes down what was noted, until ctx ends, and what is left then.
@@ -93,6 +142,11 @@ func (a *activity) write(ctx context.Context) error {
 	a.mu.Lock()
 	noted := a.noted
 	a.noted = make(map[storage.Queue]*use, len(noted))
+	for k, r := range a.rounds {
+		if a.now().Sub(r.since) > rivalryWithin {
+			delete(a.rounds, k)
+		}
+	}
 	a.mu.Unlock()
 	byPartition := make(map[int][]storage.Queue)
 	for k := range noted {
@@ -106,7 +160,7 @@ func (a *activity) write(ctx context.Context) error {
 			args := []any{partition.Start, activityKept.Milliseconds()}
 			for _, k := range queues[:n] {
 				fields := noted[k].fields()
-				args = append(append(args, k.Name, noted[k].age().Milliseconds(), len(fields)/2), fields...)
+				args = append(append(args, k.Name, noted[k].age(a.now()).Milliseconds(), len(fields)/2), fields...)
 			}
 			if _, err := a.runner.Run(ctx, a.script, partition.LastSeen(), args...); err != nil {
 				errs = append(errs, err)
@@ -119,8 +173,8 @@ func (a *activity) write(ctx context.Context) error {
 }
 
 // age returns how long ago the queue was used last.
-func (u *use) age() time.Duration {
-	return max(0, min(time.Since(u.pushed), time.Since(u.pulled)))
+func (u *use) age(now time.Time) time.Duration {
+	return max(0, min(now.Sub(u.pushed), now.Sub(u.pulled)))
 }
 
 // fields returns the fields of a queue's activity, and their values.
@@ -132,8 +186,10 @@ func (u *use) fields() (f []any) {
 	if !u.pulled.IsZero() {
 		f = append(f, "pulled", at(u.pulled), "pulled_from", u.puller.Address, "pulled_agent", u.puller.UserAgent)
 	}
-	if !u.confirmed.IsZero() {
-		f = append(f, "confirmed", at(u.confirmed))
+	for name, t := range map[string]time.Time{"confirmed": u.confirmed, "refused": u.refused, "superseded": u.superseded} {
+		if !t.IsZero() {
+			f = append(f, name, at(t))
+		}
 	}
 	return f
 }

@@ -142,10 +142,12 @@ func (o *Operator) stats(ctx context.Context, names []Name) ([]Stats, error) {
 }
 
 // waitsNow tells whether a waiter, as lua/lib/waiter.lua writes it, is there and not over.
-func waitsNow(waiter string) bool {
+func waitsNow(waiter string) bool { return waitsAt(waiter, time.Now()) }
+
+func waitsAt(waiter string, now time.Time) bool {
 	const until = 3
 	fields := strings.Fields(waiter)
-	return len(fields) > until && number(fields[until]) > time.Now().UnixMilli()
+	return len(fields) > until && number(fields[until]) > now.UnixMilli()
 }
 
 func number(s string) int64 {
@@ -352,13 +354,16 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 	for _, within := range activeWithin() {
 		t.Active = append(t.Active, telemetry.Active{Within: within})
 	}
+	for _, condition := range Conditions() {
+		t.Unwell = append(t.Unwell, telemetry.Unwell{State: string(condition)})
+	}
 	partitions := o.queues.opts.Layout.Partitions()
 	totals, channels, active := make([]*redis.SliceCmd, len(partitions)), make([]*redis.IntCmd, len(partitions)), make([][]*redis.IntCmd, len(partitions))
-	webhooks := make([]*redis.IntCmd, len(partitions))
+	webhooks, unwell := make([]*redis.IntCmd, len(partitions)), make([]*redis.MapStringStringCmd, len(partitions))
 	pipe := o.rdb.Pipeline()
 	for i, p := range partitions {
 		totals[i], channels[i] = pipe.HMGet(ctx, p.Totals(), "messages", "bytes", "dead"), pipe.ZCard(ctx, p.Channels())
-		webhooks[i] = pipe.ZCard(ctx, p.Webhooks())
+		webhooks[i], unwell[i] = pipe.ZCard(ctx, p.Webhooks()), pipe.HGetAll(ctx, p.UnwellCounts())
 		for _, within := range activeWithin() {
 			since := strconv.FormatInt(time.Now().Add(-within).UnixMilli(), 10)
 			active[i] = append(active[i], pipe.ZCount(ctx, p.LastSeen(), since, "+inf"))
@@ -375,6 +380,9 @@ func (o *Operator) Totals(ctx context.Context, top int) (t telemetry.Totals, err
 		}
 		t.Channels += channels[i].Val()
 		t.Webhooks += webhooks[i].Val()
+		for j := range t.Unwell {
+			t.Unwell[j].Channels += number(unwell[i].Val()[t.Unwell[j].State])
+		}
 		for j, c := range active[i] {
 			t.Active[j].Channels += c.Val()
 		}

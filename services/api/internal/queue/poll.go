@@ -208,6 +208,7 @@ func (q *Queues) heard(ctx context.Context, p *Poll, n news, late bool) (d Deliv
 		d, err = q.handed(ctx, p.of, n.handed)
 		return d, err, true
 	case n.superseded:
+		q.activity.superseded(p.queue)
 		q.pause(ctx, supersededPause)
 		return Delivery{Superseded: true}, ctx.Err(), true
 	case n.drain:

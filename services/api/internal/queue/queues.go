@@ -65,6 +65,11 @@ type Options struct {
 	// to replicas that joined; 0: nothing.
 	RebalancePercent int
 	Timeout          time.Duration // of one step in Redis
+	// UnwellAfter is how long something is wrong with a channel before it counts as not well; 0: no
+	// channel is looked at.
+	UnwellAfter time.Duration
+	// UnwellNotice makes messages that tell of what has changed, and says which queue gets them; nil: none.
+	UnwellNotice func(ctx context.Context, changes []Change) (Name, Caller, Batch, error)
 
 	// Reporting tells what a channel's application is to hear of messages that end; nil: nothing.
 	Reporting func(ctx context.Context, channel string) (Reporting, error)
@@ -89,6 +94,7 @@ type Queues struct {
 	readers  []*wakeReader
 	activity *activity
 	sweeper  *sweeper
+	watcher  *watcher
 	balancer *rebalancer
 	line     line
 	draining chan struct{}
@@ -127,6 +133,7 @@ func New(runner *storage.Runner, rdb, waiting redis.UniversalClient, opts Option
 	q.reporter = &reporter{queues: q, rdb: rdb, waiting: make(map[Name]bool), ready: make(chan struct{}, 1)}
 	q.activity = newActivity(runner, q.scripts.note, opts.Layout, opts.Logger)
 	q.sweeper = &sweeper{queues: q, rdb: rdb}
+	q.watcher = &watcher{queues: q, rdb: rdb, now: time.Now}
 	q.balancer = &rebalancer{queues: q, rdb: rdb, known: make(map[string]bool)}
 	q.createSeries()
 	return q
@@ -164,6 +171,9 @@ func (q *Queues) Run(ctx context.Context) {
 	}
 	g.Go(func() error { q.sweeper.run(ctx); return nil })
 	g.Go(func() error { q.activity.run(ctx); return nil })
+	if q.opts.UnwellAfter > 0 {
+		g.Go(func() error { q.watcher.run(ctx); return nil })
+	}
 	g.Go(func() error { q.reporter.run(ctx); return nil })
 	if q.opts.RebalancePercent > 0 {
 		g.Go(func() error { q.balancer.run(ctx); return nil })

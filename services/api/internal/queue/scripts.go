@@ -14,6 +14,7 @@ type scripts struct {
 	push, pull, pullVersion1, leave, giveBack storage.Script // of clients
 	pullFenced, deadLetter                    storage.Script // of the workers of webhooks
 	expire, reported, note, replicas, wakes   storage.Script // of the background
+	turn, unwell                              storage.Script // of the watch
 	purge, requeue, deleteDead, cancel, del   storage.Script // of operators
 	states                                    storage.Script // of version 1 clients
 }
@@ -35,6 +36,8 @@ func newScripts() scripts {
 		expire:   script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "lib/dead", "expire"),
 		reported: script(storage.Always, "lib/queue", "reported"),
 		note:     script(storage.Refused, "note"),
+		turn:     script(storage.Refused, "turn"),
+		unwell:   script(storage.Refused, "unwell"),
 		replicas: script(storage.Always, "replicas"),
 		wakes:    script(storage.Always, "wake_stream"),
 
@@ -50,7 +53,7 @@ func newScripts() scripts {
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.cancel, s.del, s.states}
+	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.turn, s.unwell, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.cancel, s.del, s.states}
 }
 
 // script puts files of the folder lua together.

@@ -143,6 +143,21 @@ func (p Partition) Totals() string { return p.Start + "totals" }
 // LastSeen is the sorted set of channels by when a client was last seen there.
 func (p Partition) LastSeen() string { return p.Start + "last_seen" }
 
+// Gaps is the list of the last gaps between two times that a client was seen on a channel.
+func (p Partition) Gaps(channel string) string { return p.Start + "gaps:" + channel }
+
+// Hints is the sorted set of channels where something odd was seen, by when.
+func (p Partition) Hints() string { return p.Start + "hints" }
+
+// Unwell is the sorted set of channels that are not well, with what is wrong, by since when.
+func (p Partition) Unwell() string { return p.Start + "unwell" }
+
+// UnwellCounts is the hash of how many of these there are, by what is wrong.
+func (p Partition) UnwellCounts() string { return p.Start + "unwell_counts" }
+
+// Watched says that a replica has looked for them, until it is time to look again.
+func (p Partition) Watched() string { return p.Start + "watched" }
+
 // Webhooks is the sorted set of queues with a webhook, by when an operator changed it last.
 func (p Partition) Webhooks() string { return p.Start + "webhooks" }
 

@@ -136,12 +136,19 @@ type Totals struct {
 	Channels        int64
 	Webhooks        int64 // queues with one
 	Active          []Active
+	Unwell          []Unwell
 	Top             []TopQueue
 }
 
 // Active is how many channels a client has pushed into or pulled from within a time.
 type Active struct {
 	Within   time.Duration
+	Channels int64
+}
+
+// Unwell is how many channels have something wrong with them.
+type Unwell struct {
+	State    string // what is wrong
 	Channels int64
 }
 
@@ -206,6 +213,7 @@ func (m *Metrics) Observe(from Sources) error {
 	webhooks := gauge("qst.webhooks", "", "Queues that have a webhook. The same from every replica: take the max.")
 	channels := gauge("qst.channels", "", "Channels that there are. The same from every replica: take the max.")
 	active := gauge("qst.channels.active", "", "Channels that a client has pushed into or pulled from within a time; some seconds late. The same from every replica: take the max.")
+	unwell := gauge("qst.channels.unwell", "", "Channels that are not well, by what is wrong; a minute late. The same from every replica: take the max.")
 	topMessages := gauge("qst.queue.messages", "", "Messages in each of the deepest queues (QST_METRICS_TOP_QUEUES).")
 	topOldest := seconds("qst.queue.oldest.age", "Age of the oldest message in each of the queues that wait longest (QST_METRICS_TOP_QUEUES).")
 	_, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -234,6 +242,9 @@ func (m *Metrics) Observe(from Sources) error {
 		for _, h := range t.Active {
 			o.ObserveInt64(active, h.Channels, metric.WithAttributes(attribute.String("within", within(h.Within))))
 		}
+		for _, u := range t.Unwell {
+			o.ObserveInt64(unwell, u.Channels, metric.WithAttributes(attribute.String("state", u.State)))
+		}
 		for _, q := range t.Top {
 			attributes := metric.WithAttributes(attribute.String("channel", q.Channel), Queue(q.Queue))
 			if q.Messages > 0 {
@@ -244,7 +255,7 @@ func (m *Metrics) Observe(from Sources) error {
 			}
 		}
 		return nil
-	}, ready, held, most, open, idle, waited, timedOut, inFlight, inFlightMax, atLimit, messages, size, dead, oldest, channels, webhooks, active, topMessages, topOldest)
+	}, ready, held, most, open, idle, waited, timedOut, inFlight, inFlightMax, atLimit, messages, size, dead, oldest, channels, webhooks, active, unwell, topMessages, topOldest)
 	return errors.Join(append(errs, err)...)
 }
 

@@ -6,6 +6,7 @@ import {field, h, replace} from './dom.js';
 import {channelView} from './channel.js';
 import {channelsView} from './channels.js';
 import {overviewView} from './overview.js';
+import {webhooksView} from './webhooks.js';
 
 const main = document.getElementById('main');
 const top = document.getElementById('top');
@@ -116,7 +117,7 @@ function place() {
   }), query: new URLSearchParams(query)};
 }
 
-const views = {'': overviewView, channels: channelsView, channel: channelView};
+const views = {'': overviewView, channels: channelsView, channel: channelView, webhooks: webhooksView};
 let current = new AbortController();
 let shown = '';
 

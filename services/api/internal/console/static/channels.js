@@ -4,14 +4,14 @@ import {act, again, say} from './app.js';
 import {call, get} from './api.js';
 import {open} from './dialog.js';
 import {field, h, replace, table, text} from './dom.js';
-import {channelLink, silentTable, topTable} from './overview.js';
+import {channelLink, silentTable, topTable, unwellTable} from './overview.js';
 import {ago, duration, lastSeen, number, states, stateText} from './words.js';
 
 const PAGE = 50; // channels of a page
 const LOOK = 20; // requests for one page, where few channels have the label
 
 const ORDERS = {
-  name: 'by name', age: 'oldest message first', depth: 'deepest queue first', dead: 'most dead letters first', silent: 'longest silent first',
+  name: 'by name', age: 'oldest message first', depth: 'deepest queue first', dead: 'most dead letters first', unwell: 'those that are not well', silent: 'longest silent first',
 };
 
 export async function channelsView({query}, main, signal) {
@@ -20,7 +20,10 @@ export async function channelsView({query}, main, signal) {
   const list = h('div');
   replace(main, h('h1', null, 'Channels'), searchForm(query, order), list);
   if (order === 'name') await byName(query, list, signal);
-  else if (order === 'silent') {
+  else if (order === 'unwell') {
+    const {channels, next} = await get('channels', {state: 'any', limit: 1000}, signal);
+    replace(list, channels.length ? unwellTable(next ? 'The first 1,000 channels that are not well' : 'Channels that are not well', channels) : h('p', {class: 'good'}, 'No channel is unwell.'));
+  } else if (order === 'silent') {
     const {channels} = await get('silent', {limit: 100}, signal);
     replace(list, channels.length ? silentTable('Channels that were not used for longest', channels) : h('p', null, 'No channel was used within 31 days.'));
   } else {

@@ -96,6 +96,9 @@ function entriesTable(dead, entries, where, list, marked) {
     {name: 'Size', number: true, cell: (e) => bytes(e.bytes)},
     ...dead ? [{name: 'Given out', number: true, cell: (e) => e.deliveries ? count(e.deliveries, 'time') : ''}] : [],
     {name: 'Text', cell: (e) => lookButton(e, where, list, rows)},
+    ...dead ? [] : [{name: 'Cancel', cell: (e) => h('button', {
+      type: 'button', class: 'danger', 'aria-label': `Cancel ${e.id}`, onclick: act(() => cancel(e, where)),
+    }, 'Cancel…')}],
   ], entries, (e, columns) => {
     const cell = h('td', {colspan: columns});
     const row = h('tr', {hidden: true}, cell);
@@ -122,6 +125,18 @@ function lookButton(entry, where, list, rows) {
     }),
   }, 'Show');
   return button;
+}
+
+/** cancel takes one message out of its queue, if nobody is given it between the question and the answer. */
+async function cancel(entry, where) {
+  const one = `${where}/messages/${path`${entry.id}`}`;
+  const {data, etag} = await call('GET', one, {query: {text: 'false'}});
+  const out = data.deliveries ? ` It was given out ${count(data.deliveries, 'time')}: whoever has it may have handled it.` : '';
+  confirm('Cancel this message?', `Nobody is given it any more, and it can't be brought back.${out}`, 'its size in bytes', data.bytes, 'Cancel the message', async () => {
+    await call('DELETE', one, {etag});
+    again();
+    say('The message was taken out of its queue.');
+  });
 }
 
 /** before is the place just before another one: with it as "after" a page begins there. */

@@ -3,7 +3,7 @@
 import {every} from './app.js';
 import {get} from './api.js';
 import {facts, h, replace, table, text} from './dom.js';
-import {ago, bytes, count, duration, number} from './words.js';
+import {ago, bytes, count, duration, number, unwellText} from './words.js';
 
 export const channelLink = (name, more = '') => h('a', {href: `#/channel/${encodeURIComponent(name)}${more}`}, text(name));
 
@@ -31,10 +31,21 @@ export function silentTable(caption, channels) {
   ], channels);
 }
 
+/** unwellTable lists channels that are not well. */
+export function unwellTable(caption, channels) {
+  return table(caption, [
+    {name: 'Channel', head: true, cell: (c) => channelLink(c.name)},
+    {name: 'What is wrong', cell: (c) => c.unwell.map((u) => h('div', null, unwellText(u.state)))},
+    {name: 'Since', cell: (c) => c.unwell.map((u) => h('div', null, ago(u.since)))},
+    {name: 'Note', cell: (c) => c.note ? text(c.note) : ''},
+  ], channels);
+}
+
+const UNWELL_SHOWN = 20;
 const LATE = 900; // seconds: a message that waits so long is for somebody to see
 const SILENT = 3600;
 
-function unwell(o, silent) {
+function unwell(o, silent, ill) {
   const all = [];
   if (o.status !== 'ready') all.push(['bad', `This replica is ${o.status}${o.detail ? ': ' + o.detail : ''}.`]);
   for (const r of o.redis) {
@@ -44,6 +55,7 @@ function unwell(o, silent) {
   }
   if (o.oldest_age_seconds > LATE) all.push(['bad', `A message waits for ${duration(o.oldest_age_seconds)}.`]);
   if (o.dead > 0) all.push(['warn', `${count(o.dead, 'dead letter')} ${o.dead === 1 ? 'waits' : 'wait'} for somebody to requeue or delete ${o.dead === 1 ? 'it' : 'them'}.`]);
+  if (ill.channels.length > 0) all.push(['bad', `${ill.next ? 'More than ' : ''}${count(ill.channels.length, 'channel')} ${ill.channels.length === 1 && !ill.next ? 'is' : 'are'} not well: see below.`]);
   const quiet = silent.filter((c) => c.silent_seconds > SILENT).length;
   if (quiet > 0) all.push(['warn', `${quiet === silent.length && quiet > 1 ? 'At least ' : ''}${count(quiet, 'channel')} fell silent more than an hour ago.`]);
   if (o.auth === 'none') all.push(['warn', 'Everyone may do everything: QST_AUTH is none.']);
@@ -55,13 +67,14 @@ export async function overviewView(_, main, signal) {
   const body = h('div');
   let first = true;
   await every(10, async () => {
-    const [o, oldest, dead, silent] = await Promise.all([
+    const [o, oldest, dead, silent, ill] = await Promise.all([
       get('overview', {}, signal), get('queues/top', {by: 'age', limit: 5}, signal),
       get('queues/top', {by: 'dead', limit: 5}, signal), get('silent', {limit: 5}, signal),
+      get('channels', {state: 'any', limit: UNWELL_SHOWN}, signal),
     ]);
     const polls = o.replicas.reduce((sum, r) => sum + r.polls, 0);
     const card = (name, value, more) => h('div', null, h('dt', null, name), h('dd', null, value, more ? h('small', null, more) : null));
-    const wrong = unwell(o, silent.channels);
+    const wrong = unwell(o, silent.channels, ill);
     const memory = o.redis.reduce((sum, r) => sum + r.used_bytes, 0);
     const limit = o.redis.every((r) => r.max_bytes > 0) ? o.redis.reduce((sum, r) => sum + r.max_bytes, 0) : 0;
     replace(body,
@@ -75,6 +88,7 @@ export async function overviewView(_, main, signal) {
         card('Channels', number(o.channels), o.active.map((a) => `${number(a.channels)} seen in ${duration(a.within_seconds).replace(/ 0 (min|h|s)$/, '')}`).join(', ')),
         card('Polls that wait', o.replicas.length ? number(polls) : 'not known', o.replicas.length ? `on ${count(o.replicas.length, 'replica')}` : 'QST_REBALANCE_PERCENT is 0'),
         card('Redis memory', o.redis.length ? bytes(memory) : '–', o.redis.length ? limit ? `of ${bytes(limit)}` : 'without a limit' : 'it is inside the process')),
+      ill.channels.length ? [unwellTable('Channels that are not well', ill.channels), ill.next ? h('p', null, h('a', {href: '#/channels?order=unwell'}, 'All of them')) : null] : null,
       oldest.queues.length ? topTable('Queues whose oldest message waits longest', oldest.queues) : null,
       dead.queues.length ? topTable('Queues with most dead letters', dead.queues, 'dead') : null,
       silent.channels.length ? silentTable('Channels that were not used for longest', silent.channels) : null,

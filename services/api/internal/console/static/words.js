@@ -41,18 +41,30 @@ export function lastSeen(party) {
 const PULLS = {inbound: 'application', outbound: 'gateway', mailbox: 'mailbox'};
 const PATIENCE = 120; // seconds that a message may wait before somebody should know: as for "connected"
 
+// What the service has found to be wrong with a channel, in words; it looks every minute.
+const UNWELL = {
+  waiting_unpolled: 'messages wait and nobody polls',
+  push_only: 'messages wait, and who is to poll only pushes',
+  polled_unconfirmed: 'a client polls and never confirms',
+  same_batch: 'a client is given the same messages again and again',
+  stopped_401: 'a client stopped: its credentials are refused',
+  superseding: 'two clients take each other\'s place',
+  quiet: 'quiet for far longer than usual',
+};
+
+/** unwellText says what is wrong with a channel, by the service's word for it. */
+export const unwellText = (state) => UNWELL[state] ?? String(state).replaceAll('_', ' ');
+
 /**
  * states says how a channel is: [{level: 'good' | 'warn' | 'bad' | 'quiet', words, since}], the worst first.
- * What the service itself says of it goes first.
+ * What the service itself has found goes first; what the page can see before that, else.
  */
 export function states(channel) {
-  const own = channel.states ?? channel.state ?? [];
-  const found = (Array.isArray(own) ? own : [own]).filter(Boolean).map((s) => typeof s === 'string'
-    ? {level: 'warn', words: s.replaceAll('_', ' '), since: channel.since}
-    : {level: 'warn', words: String(s.state ?? s.name).replaceAll('_', ' '), since: s.since});
+  const found = (channel.unwell ?? []).map((u) => ({level: 'bad', words: unwellText(u.state), since: u.since}));
+  const known = found.length > 0;
   for (const q of channel.queues ?? []) {
     const who = PULLS[q.queue];
-    if (q.messages > 0 && q.oldest_age_seconds > PATIENCE && !q.polling) {
+    if (!known && q.messages > 0 && q.oldest_age_seconds > PATIENCE && !q.polling) {
       if (q.deliveries > 1 && q.pulled && seconds(q.pulled) < PATIENCE) {
         found.push({level: 'bad', words: `${who} pulls ${q.queue} and never confirms`, since: q.confirmed ?? q.oldest});
       } else if (!q.pulled || seconds(q.pulled) > PATIENCE) {

@@ -9,6 +9,7 @@
 -- Returns {queues noted}
 local call = redis.call
 local PARTITION, KEPT = ARGV[1], tonumber(ARGV[2])
+local GAPS = 50 -- between two uses, that are kept of a channel: the last ones
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local noted, i = 0, 3
@@ -17,11 +18,24 @@ while i <= #ARGV do
   local channel = string.sub(name, 1, string.find(name, ':', 1, true) - 1)
   if call('ZSCORE', PARTITION .. 'channels', channel) then
     call('HSET', PARTITION .. 'q:' .. name .. ':activity', unpack(ARGV, i + 3, i + 2 + 2 * n))
-    call('ZADD', KEYS[1], 'GT', seen, channel) -- another replica may have noted a later use
+    if seen > now - KEPT then -- else it was not used, but refused
+      local before = tonumber(call('ZSCORE', KEYS[1], channel) or seen)
+      if seen - before >= 1000 then -- less is a second queue, or another replica
+        local gaps = PARTITION .. 'gaps:' .. channel
+        call('LPUSH', gaps, seen - before)
+        call('LTRIM', gaps, 0, GAPS - 1)
+        call('PEXPIRE', gaps, KEPT)
+      end
+      call('ZADD', KEYS[1], 'GT', seen, channel) -- another replica may have noted a later use
+    end
+    for j = i + 3, i + 2 + 2 * n, 2 do
+      if ARGV[j] == 'refused' or ARGV[j] == 'superseded' then call('ZADD', PARTITION .. 'hints', now, channel) end
+    end
     noted = noted + 1
   end
   i = i + 3 + 2 * n
 end
 call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - KEPT)
+call('ZREMRANGEBYSCORE', PARTITION .. 'hints', '-inf', now - KEPT)
 call('PEXPIRE', KEYS[1], KEPT)
 return {noted}
