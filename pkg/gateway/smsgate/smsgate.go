@@ -87,8 +87,10 @@ func New(s Settings, state string, log *slog.Logger) (*Gateway, error) {
 		*file.value = string(content)
 	}
 	s.Password = firstLine(s.Password)
-	for key := range strings.FieldsSeq(s.SigningKey) {
-		g.keys = append(g.keys, []byte(key))
+	for line := range strings.Lines(s.SigningKey) {
+		if key := strings.TrimRight(line, "\r\n"); key != "" {
+			g.keys = append(g.keys, []byte(key))
+		}
 	}
 	if s.Callback != "" && len(g.keys) == 0 {
 		return nil, fmt.Errorf("%w: [smsgate] signing-key: webhooks are signed with it (the app: Settings, Webhooks, Signing Key)", gateway.ErrSettings)
