@@ -34,6 +34,10 @@ bin/api:
 test: ## everything a change has to pass, on a real Redis (installed if missing); on another: REDIS=redis-7.4, valkey-8, …
 	@.ci/test $(MODULES)
 
+.PHONY: acl
+acl: ## the service's tests with a user of Redis that has the least rights, as docs/operations.md has them
+	@QST_TEST_REDIS_ACL=yes .ci/test ./services/api/...
+
 .PHONY: screenshots
 screenshots: ## the pictures of docs/console.md, from the console's test
 	@QST_TEST_BROWSER="$$(.ci/install browser)" QST_TEST_AXE="$$(.ci/install axe)" \

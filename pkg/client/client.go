@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -50,7 +51,11 @@ func New(rawURL string, opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("%w: it can't be parsed", ErrURL)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%w: %q does not start with http:// or https:// and a host", ErrURL, u.Redacted())
+		// Nothing of it either: "ann:secret@host" has a scheme, ann.
+		return nil, fmt.Errorf("%w: it does not start with http:// or https:// and a host", ErrURL)
+	}
+	if cutUser(u) {
+		return nil, fmt.Errorf("%w: it has an @ behind its host; a character of the user or the password that a URL can't have, such as / ? #, is written %%2F %%3F %%23", ErrURL)
 	}
 	c := &Client{
 		url:         u,
@@ -84,6 +89,20 @@ func New(rawURL string, opts ...Option) (*Client, error) {
 	own.Timeout = 0 // each request has its own: see pushTimeout and pollMargin
 	c.http = &own
 	return c, nil
+}
+
+// cutUser tells whether a URL looks like one whose user or password has one of "/?#" in it, unencoded:
+// what is before that is taken for the host then, and would be shown. The name of a channel may have
+// an @, in a path's later segments.
+func cutUser(u *url.URL) bool {
+	if strings.Contains(u.Fragment, "@") || strings.Contains(u.RawQuery, "@") {
+		return true
+	}
+	before, _, ok := strings.Cut(u.Path, "/v2/channels/")
+	if !ok {
+		before, _, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	}
+	return strings.Contains(before, "@")
 }
 
 // URL returns the endpoint's URL, without credentials.

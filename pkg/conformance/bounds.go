@@ -64,5 +64,13 @@ func bounds() []Case {
 	properties.refusal("a name of 257 bytes", typeJSON, named(strings.Repeat("k", 257)), large)
 	same(properties, "a name of 85 Chinese characters", named(strings.Repeat("名", 85)))
 	properties.refusal("a name of 86 Chinese characters", typeJSON, named(strings.Repeat("名", 86)), large)
-	return all(max, standard, properties)
+
+	ids := about(Contract, "bounds/id", "An `id` has at most 1024 bytes (in UTF-8): more is 413.")
+	called := func(id string) string { return `[{"id":"` + id + `","body":"x"}]` }
+	same(ids, "1024 bytes", called(strings.Repeat("i", 1024)))
+	ids.refusal("1025 bytes", typeJSON, called(strings.Repeat("i", 1025)), large, "message 1")
+	same(ids, "1023 bytes of Chinese", called(strings.Repeat("名", 341)))
+	ids.refusal("1026 bytes of Chinese", typeJSON, called(strings.Repeat("名", 342)), large)
+	ids.refusal("1025 bytes of XML", typeXML, messageXML(`id="`+strings.Repeat("i", 1025)+`"`, `<body>x</body>`), large)
+	return all(max, standard, properties, ids)
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"net/http"
 	"regexp"
+	"strings"
 )
 
 func v1Form() *phoneGroup {
@@ -40,6 +41,25 @@ func v1Form() *phoneGroup {
 }
 
 func v1IDs() *phoneGroup {
+	long := phones(Version1, "version1/long id", "An `id` has at most 1024 bytes (in UTF-8): more is 413. Clients of version 1 are told it in a header.")
+	long.phone("the longest confirms", func(t *exam, p phone) {
+		for _, id := range []string{strings.Repeat("i", 1024), strings.Repeat("é", 512)} {
+			given := id
+			if id[0] != 'i' {
+				given = encodedID(id)
+			}
+			t.push(t.a, p.channel+"/application", toPhone(id))
+			p.wantSent(p.outgoing(t.b, "", ""), sent.itsID, given)
+			p.wantSent(p.outgoing(t.a, given, ""), sent.itsID)
+		}
+	})
+	long.phone("a longer one is not taken", func(t *exam, p phone) {
+		id := strings.Repeat("i", 1025)
+		if a := p.do(t.a, "POST", "incoming", "<messages>"+v1Message(id, "x")+"</messages>", typeXML); a.Status != http.StatusRequestEntityTooLarge {
+			t.errorf("%d, want 413", a.Status)
+		}
+		t.empty(t.b, p.channel+"/application")
+	})
 	g := phones(Version1, "version1/id", "An `id` that a client could not send back, or that a phone fails over (white space at an end, control characters, `\"` `#` `%` `'` `/` `?`, and all beyond ASCII), is written as `qst-id-` and its base64url without padding.")
 	for _, c := range []struct {
 		name string
@@ -98,6 +118,7 @@ func v1IDs() *phoneGroup {
 		p.wantSent(p.outgoing(t.b, "1", ""), sent.itsText)
 	})
 	g.cases = append(g.cases, append(twice.cases, again.cases...)...)
+	g.cases = append(g.cases, long.cases...)
 	return g
 }
 

@@ -253,6 +253,35 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
+// A text whose validity ends while the gateway is busy is not sent, and the application hears that it
+// has expired. (One whose validity ends before does not leave the service.)
+func TestValidityEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := &fake{}
+	ends := time.Now().Add(5 * time.Second).Truncate(time.Second)
+	f.before = func(text gateway.Text) error {
+		if text.Body == "late" && !text.ValidUntil.IsZero() && time.Now().Before(text.ValidUntil) {
+			return gateway.ErrBusy
+		}
+		return nil
+	}
+	for _, m := range []qst.Message{
+		{ID: "late", To: "sms://1", Body: "late", Properties: []qst.Property{{Name: "qst-valid-until", Values: []qst.Value{{Text: ends.Format(time.RFC3339)}}}}},
+		{ID: "other", To: "sms://1", Body: "other"},
+	} {
+		if _, err := w.app.Push(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.bridge(t, f, gateway.Settings{})
+	report := w.pull(t, 1)[0]
+	if of, status := gateway.Property(&report, "qst-message"), gateway.Property(&report, "qst-status"); of != "late" || status != "expired" {
+		t.Errorf("%s: %s", of, status)
+	}
+	until(t, "the next text", func() bool { return f.bodies() == "other" })
+}
+
 // After confirming nothing comes again: another bridge on the same directory goes on.
 func TestGoesOn(t *testing.T) {
 	t.Parallel()

@@ -19,16 +19,23 @@ type Limits struct {
 	// MaxNameBytes is the most bytes of UTF-8 in a property's name; more is
 	// ErrTooLarge.
 	MaxNameBytes int
+
+	// MaxIDBytes is the most bytes of UTF-8 in a message's id; more is
+	// ErrTooLarge. Clients of version 1 are told ids in a header, which proxies
+	// take up to some thousand bytes ([Version1ID] may make it a third longer).
+	MaxIDBytes int
 }
 
 // DefaultLimits returns the limits of a service nobody configured: 1000
-// messages of 64 KiB, each with 64 property values and names of 256 bytes.
+// messages of 64 KiB, each with 64 property values, names of 256 bytes and an id
+// of 1024.
 func DefaultLimits() Limits {
 	return Limits{
 		MaxMessages:     1000,
 		MaxMessageBytes: 64 << 10,
 		MaxProperties:   64,
 		MaxNameBytes:    256,
+		MaxIDBytes:      1024,
 	}
 }
 
@@ -41,6 +48,7 @@ func NoLimits() Limits {
 		MaxMessageBytes: math.MaxInt,
 		MaxProperties:   math.MaxInt,
 		MaxNameBytes:    math.MaxInt,
+		MaxIDBytes:      math.MaxInt,
 	}
 }
 
@@ -57,6 +65,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.MaxNameBytes <= 0 {
 		l.MaxNameBytes = d.MaxNameBytes
+	}
+	if l.MaxIDBytes <= 0 {
+		l.MaxIDBytes = d.MaxIDBytes
 	}
 	return l
 }

@@ -10,11 +10,11 @@ import (
 )
 
 func TestDefaultLimits(t *testing.T) {
-	want := Limits{MaxMessages: 1000, MaxMessageBytes: 65536, MaxProperties: 64, MaxNameBytes: 256}
+	want := Limits{MaxMessages: 1000, MaxMessageBytes: 65536, MaxProperties: 64, MaxNameBytes: 256, MaxIDBytes: 1024}
 	if got := DefaultLimits(); got != want {
 		t.Errorf("got %+v", got)
 	}
-	if got := (Limits{MaxMessages: -1, MaxNameBytes: 3}).orDefault(); got != (Limits{1000, 65536, 64, 3}) {
+	if got := (Limits{MaxMessages: -1, MaxNameBytes: 3}).orDefault(); got != (Limits{1000, 65536, 64, 3, 1024}) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -83,6 +83,12 @@ func TestLimits(t *testing.T) {
 		{"name of 256 bytes", XML, message(`<property value="" name="` + rep("&amp;", 256) + `"/>`), Limits{}, nil, ""},
 		{"name of 257 bytes", XML, message(`<property name="` + rep("n", 257) + `" value=""/>`), Limits{}, ErrTooLarge,
 			`message 1: the name of property "` + rep("n", 64) + `"… is longer than 256 bytes`},
+
+		{"id of 1024 bytes", JSON, `{"to":"1","id":"` + rep(`\u0069`, 1024) + `"}`, Limits{}, nil, ""},
+		{"id of 1025 bytes", JSON, `[{"to":"1"},{"to":"1","id":"` + rep("i", 1025) + `"}]`, Limits{}, ErrTooLarge, `message 2: the id is longer than 1024 bytes`},
+		{"id of 1025 bytes", XML, `<messages><message to="1" id="` + rep("i", 1025) + `"/></messages>`, Limits{}, ErrTooLarge, `message 1: the id is longer than 1024 bytes`},
+		{"id of 1025 bytes, read with no limits", JSON, `{"to":"1","id":"` + rep("i", 1025) + `"}`, NoLimits(), nil, ""},
+		{"from of 1025 bytes", JSON, `{"from":"` + rep("i", 1025) + `"}`, Limits{}, nil, ""},
 
 		{"64 KiB", JSON, `{"to":"` + rep("x", room) + `"}`, Limits{}, nil, ""},
 		{"64 KiB and one", JSON, `{"to":"` + rep("x", room+1) + `"}`, Limits{}, ErrTooLarge, tooLarge},

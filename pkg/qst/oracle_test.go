@@ -64,6 +64,9 @@ func oracleJSON(body []byte, l Limits) (msgs []Message, ok bool) {
 				if !ok {
 					return false
 				}
+				if i == 0 && len(s) > l.MaxIDBytes {
+					return false
+				}
 				*m.field(i) = s
 				if s == "" {
 					m.Present |= 1 << i
@@ -216,7 +219,7 @@ func viaJSON(msgs []Message) []Message {
 
 // noLimits is for what went through a format: a name of control characters is
 // longer as U+FFFDs.
-var noLimits = Limits{1 << 30, 1 << 30, 1 << 30, 1 << 30}
+var noLimits = Limits{1 << 30, 1 << 30, 1 << 30, 1 << 30, 1 << 30}
 
 // checkDecoded checks everything that must hold for messages that any decoder
 // returned.

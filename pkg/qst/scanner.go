@@ -122,6 +122,9 @@ func (s *scanner) setField(m *Message, i int, text []byte) error {
 		m.Present |= 1 << i
 		return nil
 	}
+	if fieldNames[i] == "id" && len(text) > s.limits.MaxIDBytes {
+		return errorf(ErrTooLarge, s.message, "the id is longer than %d bytes", s.limits.MaxIDBytes)
+	}
 	*m.field(i) = s.own(text)
 	return s.grow(len(text))
 }

@@ -51,9 +51,9 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return usagef("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+		return usagef("there is no command %s; did you mean %s?", shown(args[0]), strings.Join(near, " or "))
 	}
-	return usagef("there is no command %q; see %s --help", args[0], cmd.CommandPath())
+	return usagef("there is no command %s; see %s --help", shown(args[0]), cmd.CommandPath())
 }
 
 // adminTimeout is how long an answer of the admin API may take. It gives up on its
@@ -78,7 +78,7 @@ func (a *app) adminOf(s settings) (*adminClient, error) {
 		return nil, usagef("%s has no admin-url", s.source)
 	}
 	u, err := url.Parse(s.AdminURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Path, "@") {
 		return nil, usagef("the admin URL is not one such as http://localhost:9090")
 	}
 	token := s.AdminToken

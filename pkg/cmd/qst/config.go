@@ -83,7 +83,7 @@ func (a *app) readConfig() (config, error) {
 		return config{}, nil
 	}
 	if err != nil {
-		return config{}, usagef("configuration %s: %w", path, err)
+		return config{}, usagef("configuration %s: %w", path, tomlError(err))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		name := unknown[0][len(unknown[0])-1]
@@ -136,7 +136,7 @@ func (a *app) profileNamed(name string) (settings, error) {
 	s, ok := c.Profiles[name]
 	path, _ := a.configFile()
 	if !ok {
-		return settings{}, usagef("there is no profile %q in %s%s", name, cmp.Or(path, "a configuration file, nor a HOME to have one in"),
+		return settings{}, usagef("there is no profile %s in %s%s", shown(name), cmp.Or(path, "a configuration file, nor a HOME to have one in"),
 			didYouMean(name, slices.Collect(maps.Keys(c.Profiles))))
 	}
 	s.source = fmt.Sprintf("profile %q in %s", name, path)

@@ -223,7 +223,7 @@ func reachable(ctx context.Context, target conformance.Target) error {
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(u, "{channel}"), http.NoBody)
 		if err != nil {
-			return usagef("%w", err)
+			return usagef("the server's URL can't be parsed") // the error repeats it
 		}
 		resp, err := target.Client.Do(r)
 		if err != nil {

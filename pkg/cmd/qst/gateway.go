@@ -77,7 +77,7 @@ type gatewayConfig struct {
 func readGateway(path string, c any) error {
 	meta, err := toml.DecodeFile(path, c)
 	if err != nil {
-		return usagef("configuration %s: %w", path, err)
+		return usagef("configuration %s: %w", path, tomlError(err))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return usagef("configuration %s: %s is not a setting", path, unknown[0])

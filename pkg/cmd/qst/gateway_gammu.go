@@ -46,7 +46,7 @@ errorsmspath. The bridge deletes both, and what it has taken out of the inbox.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !received {
 			if len(args) > 0 {
-				return usagef("%q: only --received takes arguments", args[0])
+				return usagef("%s: only --received takes arguments", shown(args[0]))
 			}
 			return run(cmd, args)
 		}

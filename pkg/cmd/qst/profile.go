@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -57,7 +56,7 @@ the file that it is in. To have it in the configuration file itself, edit that.`
 
 func (a *app) addProfile(name string, s settings) error {
 	if !profileName.MatchString(name) {
-		return usagef("%q is no name for a profile: letters, digits, - and _", name)
+		return usagef("%s is no name for a profile: letters, digits, - and _", shown(name))
 	}
 	if s.URL == "" && s.AdminURL == "" {
 		return usagef("profile %s needs --url, or --admin-url", name)
@@ -267,12 +266,3 @@ func (a *app) testProfile(ctx context.Context, name string, s settings) error {
 
 // errNotQST says that what answers is something else.
 var errNotQST = errors.New("what answers at the URL is not QST; qst doctor may tell what it is")
-
-// redacted is a URL without the password that may be in it.
-func redacted(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return rawURL
-	}
-	return u.Redacted()
-}

@@ -122,7 +122,7 @@ func argumentsError(cmd *cobra.Command, given []string) error {
 	case len(given) < len(required):
 		return usagef("%s is missing: %s", required[len(given)], usage)
 	case len(given) > len(all):
-		return usagef("%q is one argument too many: %s", given[len(all)], usage)
+		return usagef("%s is one argument too many: %s", shown(given[len(all)]), usage)
 	default:
 		return usagef("wrong number of arguments: %s", usage)
 	}

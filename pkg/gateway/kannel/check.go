@@ -37,7 +37,7 @@ func (g *Gateway) checkSmsbox(ctx context.Context) gateway.Finding {
 	u := *g.url
 	u.RawQuery = "username=" + url.QueryEscape(g.settings.User) + "&password=" + url.QueryEscape(g.settings.Password)
 	status, body, err := g.get(ctx, u.String())
-	f.Found = fmt.Sprintf("%s answers %d %s", g.settings.Sendsms, status, body)
+	f.Found = fmt.Sprintf("%s answers %d %s", (&url.URL{Scheme: g.url.Scheme, Host: g.url.Host, Path: g.url.Path}).String(), status, body)
 	switch {
 	case err != nil:
 		f.Found, f.Advice = err.Error(), "is smsbox running? systemctl status kannel; START_SMSBOX=1 in /etc/default/kannel"

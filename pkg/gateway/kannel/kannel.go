@@ -61,9 +61,9 @@ func New(s Settings, log *slog.Logger) (*Gateway, error) {
 	callback, errCallback := url.Parse(s.Callback)
 	switch {
 	case err != nil || u.Host == "":
-		return nil, fmt.Errorf("%w: [kannel] sendsms = %q: not a URL", gateway.ErrSettings, s.Sendsms)
+		return nil, fmt.Errorf("%w: [kannel] sendsms: not a URL, such as http://127.0.0.1:13013/cgi-bin/sendsms", gateway.ErrSettings)
 	case errCallback != nil || callback.Host == "":
-		return nil, fmt.Errorf("%w: [kannel] callback = %q: not a URL, such as http://127.0.0.1:9465", gateway.ErrSettings, s.Callback)
+		return nil, fmt.Errorf("%w: [kannel] callback: not a URL, such as http://127.0.0.1:9465", gateway.ErrSettings)
 	case len(s.Token) < 8 || strings.Trim(s.Token, alphanumeric) != "":
 		return nil, fmt.Errorf("%w: [kannel] token: 8 letters and digits or more, that Kannel's URLs bring", gateway.ErrSettings)
 	case s.DLRMask < 0 || s.Timeout.Duration < 0:

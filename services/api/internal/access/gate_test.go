@@ -20,9 +20,9 @@ const secret = "sixteen-characters-or-more"
 func open(t *testing.T) (*Gate, *Store, *redistest.Server) {
 	t.Helper()
 	s := redistest.Start(t)
-	runner := storage.NewRunner(s.Client(), storage.RunnerOptions{Timeout: 10 * time.Second})
+	runner := storage.NewRunner(s.Service(), storage.RunnerOptions{Timeout: 10 * time.Second})
 	t.Cleanup(runner.Close)
-	store := NewStore(runner, s.Client(), storage.NewLayout("qst", 4, false), 10*time.Second)
+	store := NewStore(runner, s.Service(), storage.NewLayout("qst", 4, false), 10*time.Second)
 	if _, err := store.Create(t.Context(), Channel{Name: "c"}); err != nil {
 		t.Fatal(err)
 	}

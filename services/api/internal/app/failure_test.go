@@ -323,7 +323,7 @@ func TestRefusesUnsuitableRedis(t *testing.T) {
 func TestWarnsOfNoPersistence(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--appendonly", "no")
-	r := startReplica(t, s.URL())
+	r := startReplica(t, "redis://"+s.Addr) // as a user who may ask for Redis's configuration
 	if !strings.Contains(r.log.String(), "PERSISTENCE IS OFF") {
 		t.Fatal(r.log)
 	}

@@ -192,14 +192,7 @@ func TestOpenAPIContract(t *testing.T) {
 	r := startReplica(t, s.URL(), withAuth("QST_PUSH_MAX_BYTES=10KiB", "QST_QUEUE_MAX_MESSAGES=100")...)
 	c := newContract(t, r)
 
-	c.service()
-	c.channels()
-	c.credentials()
-	c.protocol()
-	c.queues()
-	c.version1()
-	c.webhooks(s)
-	c.refusals()
+	c.tour(s)
 	c.withoutRedis(s)
 
 	for seen, ok := range c.documented {
@@ -207,6 +200,19 @@ func TestOpenAPIContract(t *testing.T) {
 			t.Errorf("documented, but not seen: %s", seen)
 		}
 	}
+}
+
+// tour asks for everything that a replica with Redis answers. env is of its worker.
+func (c *contract) tour(s *redistest.Server, env ...string) {
+	c.t.Helper()
+	c.service()
+	c.channels()
+	c.credentials()
+	c.protocol()
+	c.queues()
+	c.version1()
+	c.webhooks(s, env...)
+	c.refusals()
 }
 
 func (c *contract) service() {

@@ -12,7 +12,7 @@ import (
 )
 
 // webhooks is the tour of the webhook of channel c's queue outbound. Its receiver has TLS.
-func (c *contract) webhooks(s *redistest.Server) {
+func (c *contract) webhooks(s *redistest.Server, env ...string) {
 	c.t.Helper()
 	receiver := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusGone)
@@ -32,13 +32,13 @@ func (c *contract) webhooks(s *redistest.Server) {
 	c.ask("rotateWebhookSecret", 413, path+"/rotate", strings.Repeat(" ", 64<<10)+"{}", bearer, typeJSON)
 
 	// No certificate that the worker doesn't know is good.
-	strict := startWorker(c.t, s.URL(), "QST_WEBHOOK_ALLOW_HTTP=false")
+	strict := startWorker(c.t, s.URL(), append(env, "QST_WEBHOOK_ALLOW_HTTP=false")...)
 	if a := c.ask("testWebhook", 200, path+"/test", "", bearer); !strings.Contains(a.Body, "certificate") {
 		c.t.Errorf("the receiver's certificate is taken: %s", a.Body)
 	}
 	strict.terminate()
 	strict.exitCode()
-	startWorker(c.t, s.URL(), "QST_WEBHOOK_ALLOW_HTTP=false", "SSL_CERT_FILE="+ca)
+	startWorker(c.t, s.URL(), append(env, "QST_WEBHOOK_ALLOW_HTTP=false", "SSL_CERT_FILE="+ca)...)
 	if a := c.ask("testWebhook", 200, path+"/test", "", bearer); !strings.Contains(a.Body, `"status":410`) {
 		c.t.Errorf("the test: %s", a.Body)
 	}

@@ -51,7 +51,7 @@ func startSentinels(t *testing.T) *sentinels {
 	return s
 }
 
-func (s *sentinels) url() string { return s.sentinel.URL() + "?master_name=m" }
+func (s *sentinels) url() string { return s.sentinel.MasterURL("m") }
 
 // failOver has Sentinel fail over by plan, and returns when it names another master.
 func (s *sentinels) failOver() {

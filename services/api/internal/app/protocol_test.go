@@ -133,5 +133,5 @@ func startSentinel(t *testing.T) string {
 	if err := os.WriteFile(conf, fmt.Appendf(nil, "sentinel monitor m %s %s 1\n", host, port), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return redistest.StartSentinel(t, conf).URL() + "?master_name=m"
+	return redistest.StartSentinel(t, conf).MasterURL("m")
 }

@@ -28,7 +28,7 @@ func TestFailOver(t *testing.T) {
 	}
 	sentinel := redistest.StartSentinel(t, conf)
 
-	r := startReplica(t, sentinel.URL()+"?master_name=m", "QST_REDIS_TIMEOUT=1s", "QST_REDIS_MIN_REPLICAS=1", "QST_LONG_POLL_MAX=1h")
+	r := startReplica(t, sentinel.MasterURL("m"), "QST_REDIS_TIMEOUT=1s", "QST_REDIS_MIN_REPLICAS=1", "QST_LONG_POLL_MAX=1h")
 	eventually(t, "the replica has the message", func() error { // QST_REDIS_MIN_REPLICAS
 		return status(do(t, "POST", r.URL+"/v2/channels/c", `{"id":"1","body":"x"}`).Status, http.StatusOK)
 	})

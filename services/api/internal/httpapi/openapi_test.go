@@ -346,6 +346,7 @@ func TestOpenAPIHasTheDefaults(t *testing.T) {
 	properties := qst.DefaultLimits() // which are not configured
 	for _, text := range []string{
 		fmt.Sprintf("most %d values with names of at most %d bytes", properties.MaxProperties, properties.MaxNameBytes),
+		fmt.Sprintf("of at most %d bytes (more: 413). Missing", properties.MaxIDBytes),
 		fmt.Sprintf("At most %d KiB.", adminMaxBytes>>10),
 		fmt.Sprintf("at most %d characters", maxUserAgent),
 	} {

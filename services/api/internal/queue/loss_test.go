@@ -159,7 +159,7 @@ func TestHandOff(t *testing.T) {
 	}
 }
 
-func (q *limited) rdb() redis.UniversalClient { return q.Operator.rdb }
+func (q *limited) rdb() redis.UniversalClient { return q.hand }
 
 // beside returns another replica on the Redis of one.
 func beside(t *testing.T, s *limited) *limited {
@@ -172,7 +172,7 @@ func beside(t *testing.T, s *limited) *limited {
 	go func() { defer close(done); q.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
 	waitUntil(t, q.Listening)
-	return &limited{Queues: q, Operator: NewOperator(q, s.Operator.rdb), caller: s.caller}
+	return &limited{Queues: q, Operator: NewOperator(q, s.Operator.rdb), caller: s.caller, hand: s.hand}
 }
 
 // A large batch, and more than the poll asked for: it has what it may, the rest comes next.

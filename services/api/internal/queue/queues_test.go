@@ -26,6 +26,7 @@ type limited struct {
 	*Queues
 	*Operator
 	caller Caller
+	hand   redis.UniversalClient // may do what the service may not
 }
 
 func (q *limited) Push(ctx context.Context, n Name, messages []qst.Message) (qst.Result, error) {
@@ -65,10 +66,10 @@ func defaults() (Options, Limits) {
 // openOn is open on a Redis that is there already.
 func openOn(t testing.TB, s *redistest.Server, opts Options, limits Limits) *limited {
 	t.Helper()
-	runner := storage.NewRunner(s.Client(), storage.RunnerOptions{Timeout: opts.Timeout})
+	runner := storage.NewRunner(s.Service(), storage.RunnerOptions{Timeout: opts.Timeout})
 	t.Cleanup(runner.Close)
-	queues := New(runner, s.Client(), s.Client(), opts)
-	guard := storage.Guard{Client: s.Client(), Layout: opts.Layout, Timeout: opts.Timeout, Logger: opts.Logger}
+	queues := New(runner, s.Service(), s.Service(), opts)
+	guard := storage.Guard{Client: s.Service(), Layout: opts.Layout, Timeout: opts.Timeout, Logger: opts.Logger}
 	if err := guard.Prepare(t.Context(), queues.Scripts()...); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func openOn(t testing.TB, s *redistest.Server, opts Options, limits Limits) *lim
 	done := make(chan struct{})
 	go func() { defer close(done); queues.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
-	return &limited{Queues: queues, Operator: NewOperator(queues, s.Client()), caller: Caller{Limits: limits}}
+	return &limited{Queues: queues, Operator: NewOperator(queues, s.Service()), caller: Caller{Limits: limits}, hand: s.Client()}
 }
 
 func (q *limited) partition() storage.Partition { return q.opts.Layout.Partition(inbox.Channel) }

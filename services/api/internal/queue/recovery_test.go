@@ -53,7 +53,7 @@ var clocks = map[string]func(t *testing.T, s *limited){
 		_, d := mustPull(t, s, Request{})
 		mustPull(t, s, Request{Processed: UpTo(d.ETag)})
 		id := strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10) + "-0"
-		if err := s.Operator.rdb.Do(t.Context(), "xsetid", s.key(inbox).Stream, id).Err(); err != nil {
+		if err := s.hand.Do(t.Context(), "xsetid", s.key(inbox).Stream, id).Err(); err != nil {
 			t.Fatal(err)
 		}
 	},

@@ -53,7 +53,7 @@ func usual(args []string) func(*Server) []string {
 		return append([]string{
 			"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "redis.log"),
 			"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
-		}, args...)
+		}, withRights(s.tb, args)...)
 	}
 }
 
@@ -89,9 +89,39 @@ func StartSentinel(tb testing.TB, conf string) *Server {
 }
 
 // URL is what QST_REDIS_URL takes.
-func (s *Server) URL() string { return "redis://" + s.Addr + "/0" }
+func (s *Server) URL() string {
+	if s.limited() {
+		return "redis://" + leastUser + ":" + leastPassword + "@" + s.Addr + "/0"
+	}
+	return "redis://" + s.Addr + "/0"
+}
 
-// Client returns a client of the server, closed when the test ends.
+// MasterURL is what QST_REDIS_URL takes to have a Sentinel lead to the master that it calls so.
+func (s *Server) MasterURL(name string) string {
+	u := "redis://" + s.Addr + "/0?master_name=" + name
+	if everywhere() {
+		u += "&username=" + leastUser + "&password=" + leastPassword // not the Sentinel's
+	}
+	return u
+}
+
+// Service returns a client that may do what the service's may, closed when the test ends.
+func (s *Server) Service() *redis.Client {
+	c := redis.NewClient(s.Options())
+	s.tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Options are what [Server.Service] connects with.
+func (s *Server) Options() *redis.Options {
+	o := &redis.Options{Addr: s.Addr, DisableIdentity: true}
+	if s.limited() {
+		o.Username, o.Password = leastUser, leastPassword
+	}
+	return o
+}
+
+// Client returns a client of the server that may do everything, closed when the test ends.
 func (s *Server) Client() *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr})
 	s.tb.Cleanup(func() { _ = c.Close() })
@@ -122,6 +152,7 @@ func (s *Server) end(sig syscall.Signal) {
 	if s.cmd == nil {
 		return
 	}
+	s.checkRefused()
 	_ = s.cmd.Process.Signal(sig)
 	_ = s.cmd.Process.Signal(syscall.SIGCONT) // it may be frozen
 	<-s.done

@@ -20,6 +20,11 @@ func noNotifications() *maintnotifications.Config {
 // is learned anew, in the background: so a fail-over is known a second after Redis has done it.
 const clusterReload = time.Second
 
+// idleMost is for how long a connection that nobody used is trusted. Firewalls and balancers forget
+// idle connections, after minutes, and tell nobody (Azure's after 4, AWS's after 6): what is sent
+// over one gets no answer, and the time-out is up. An older one is replaced before anything is sent.
+const idleMost = time.Minute
+
 // ErrURL is returned by [Connect] for a URL that is none of a Redis.
 var ErrURL = errors.New("not a URL that a Redis client understands")
 
@@ -48,7 +53,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		"pool_size":          strconv.Itoa(c.Connections),
 		"min_idle_conns":     strconv.Itoa(c.Idle),
 		"pipeline_pool_size": "-1", // pipelines go through the one pool
-		"conn_max_idle_time": "-1", // its connections stay
+		"conn_max_idle_time": idleMost.String(),
 		"dial_timeout":       c.Timeout.String(),
 		"read_timeout":       c.Timeout.String(),
 		"write_timeout":      c.Timeout.String(),
@@ -73,7 +78,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err := c.TLS.apply(o.TLSConfig); err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
+		o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.DisableIdentity = true, noNotifications(), true
 		o.ClusterStateReloadInterval = clusterReload
 		return redis.NewClusterClient(o), nil
 	case sentinel:
@@ -84,7 +89,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err := c.TLS.apply(o.TLSConfig); err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled = true
+		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 		return redis.NewFailoverClient(o), nil
 	default:
 		o, err := redis.ParseURL(u.String())
@@ -94,7 +99,7 @@ func Connect(c Connection) (redis.UniversalClient, error) {
 		if err := c.TLS.apply(o.TLSConfig); err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.MaintNotificationsConfig = true, noNotifications()
+		o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.DisableIdentity = true, noNotifications(), true
 		return redis.NewClient(o), nil
 	}
 }

@@ -103,14 +103,14 @@ func TestLateJobsEnd(t *testing.T) {
 func TestMeetingsThatFailAreShared(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	runner := NewRunner(s.Client(), RunnerOptions{Timeout: 500 * time.Millisecond})
+	runner := NewRunner(s.Service(), RunnerOptions{Timeout: 500 * time.Millisecond})
 	defer runner.Close()
 	script := NewScript(Always, "return {1}")
 	s.Freeze()
 	var callers sync.WaitGroup
 	for range 50 {
 		callers.Go(func() {
-			if _, err := runner.Run(t.Context(), script, "k"); !errors.Is(err, ErrUnavailable) {
+			if _, err := runner.Run(t.Context(), script, "qst:k"); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -125,7 +125,7 @@ func TestMeetingsThatFailAreShared(t *testing.T) {
 		t.Errorf("%d meetings failed", failures)
 	}
 	s.Thaw()
-	if _, err := runner.Run(t.Context(), script, "k"); err != nil {
+	if _, err := runner.Run(t.Context(), script, "qst:k"); err != nil {
 		t.Error(err)
 	}
 }

@@ -45,8 +45,9 @@ func newBench(t *testing.T, url string) *bench {
 	t.Helper()
 	s := redistest.Start(t)
 	b := &bench{t: t, redis: s.Client(), faults: &faults{}}
-	rdb := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
-	waiting := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
+	options := s.Options()
+	options.MaxRetries = -1
+	rdb, waiting := redis.NewClient(options), redis.NewClient(options)
 	t.Cleanup(func() { _, _ = rdb.Close(), waiting.Close() })
 	rdb.AddHook(b.faults)
 	const timeout = 5 * time.Second
