@@ -108,13 +108,13 @@ func check(s Settings) (*url.URL, error) {
 	callback, errCallback := url.Parse(s.Callback)
 	switch {
 	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.RawQuery != "":
-		return wrong("url = %q: not the URL of SMSGate's API, such as http://192.168.1.20:8080 or https://api.sms-gate.app/3rdparty/v1", s.URL)
+		return wrong("url: not the URL of SMSGate's API, such as http://192.168.1.20:8080 or https://api.sms-gate.app/3rdparty/v1")
 	case base.User != nil:
 		return wrong("url: name and password have settings of their own: user and password-file")
-	case s.Callback != "" && (errCallback != nil || callback.Host == "" || callback.RawQuery != ""):
-		return wrong("callback = %q: not a URL, such as https://bridge.example.org", s.Callback)
+	case s.Callback != "" && (errCallback != nil || callback.Host == "" || callback.RawQuery != "" || callback.User != nil):
+		return wrong("callback: not a URL without query and password, such as https://bridge.example.org")
 	case s.Callback != "" && callback.Scheme != "https" && callback.Hostname() != "127.0.0.1":
-		return wrong("callback = %q: the app calls https only, but for http://127.0.0.1", s.Callback)
+		return wrong("callback: the app calls https only, but for http://127.0.0.1")
 	case s.TokenFile == "" && s.User == "":
 		return wrong("user and password-file, or token-file: SMSGate asks for credentials")
 	case s.TokenFile != "" && (s.User != "" || s.JWT):
