@@ -24,7 +24,7 @@ func openLocked(path string) (*os.File, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return os.NewFileStore(uintptr(h), path), nil
+	return os.NewFile(uintptr(h), path), nil
 }
 
 func closeLocked(file *os.File) { _ = file.Close() }

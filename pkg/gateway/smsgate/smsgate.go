@@ -87,8 +87,10 @@ func New(s Settings, state string, log *slog.Logger) (*Gateway, error) {
 		*file.value = string(content)
 	}
 	s.Password = firstLine(s.Password)
-	for key := range strings.FieldsSeq(s.SigningKey) {
-		g.keys = append(g.keys, []byte(key))
+	for line := range strings.Lines(s.SigningKey) {
+		if key := strings.TrimRight(line, "\r\n"); key != "" {
+			g.keys = append(g.keys, []byte(key))
+		}
 	}
 	if s.Callback != "" && len(g.keys) == 0 {
 		return nil, fmt.Errorf("%w: [smsgate] signing-key: webhooks are signed with it (the app: Settings, Webhooks, Signing Key)", gateway.ErrSettings)
@@ -110,9 +112,9 @@ func check(s Settings) (*url.URL, error) {
 	case base.User != nil:
 		return wrong("url: name and password have settings of their own: user and password-file")
 	case s.Callback != "" && (errCallback != nil || callback.Host == "" || callback.RawQuery != "" || callback.User != nil || strings.Contains(callback.Path+callback.Fragment, "@")):
-		return wrong("callback: not a URL, such as https://bridge.example.org")
+		return wrong("callback: not a URL without query and password, such as https://bridge.example.org")
 	case s.Callback != "" && callback.Scheme != "https" && callback.Hostname() != "127.0.0.1":
-		return wrong("callback = %q: the app calls https only, but for http://127.0.0.1", s.Callback)
+		return wrong("callback: the app calls https only, but for http://127.0.0.1")
 	case s.TokenFile == "" && s.User == "":
 		return wrong("user and password-file, or token-file: SMSGate asks for credentials")
 	case s.TokenFile != "" && (s.User != "" || s.JWT):

@@ -122,7 +122,13 @@ func TestRecord(t *testing.T) {
 // Two phones have two keys; a signature is of the body and the time.
 func TestDistrust(t *testing.T) {
 	t.Parallel()
-	g := &Gateway{keys: [][]byte{[]byte("one"), []byte("two")}, settings: Settings{MaxAge: gateway.Duration{Duration: time.Minute}}}
+	g, err := New(Settings{
+		URL: "http://phone:8080", User: "sms", Callback: "https://bridge.example.org", SigningKey: "a first one\r\n\ntwo\n",
+		MaxAge: gateway.Duration{Duration: time.Minute},
+	}, t.TempDir(), nil)
+	if err != nil || len(g.keys) != 2 {
+		t.Fatalf("%q %v", g.keys, err)
+	}
 	// HMAC-SHA256 of `{}1700000000` with the key two, by openssl.
 	const signature = "4ed2936309059f254188793198c9519866d9adf6be2fc2f30528d52b58a83f49"
 	h := http.Header{"X-Signature": {signature}, "X-Timestamp": {"1700000000"}}
