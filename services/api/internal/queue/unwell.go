@@ -2,6 +2,7 @@ package queue
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -95,12 +96,23 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
+// hoursAround are the hours of the day (UTC) at which a gap began that is like one that begins at a time.
+func hoursAround(t time.Time) []string {
+	h := t.UTC().Hour()
+	return []string{strconv.Itoa((h + 23) % 24), strconv.Itoa(h), strconv.Itoa((h + 1) % 24)}
+}
+
 // quietAfter returns how long a channel is silent that is quiet, by its last gaps: five times the
-// usual one, which nine in ten are not longer than. 0: too little is known.
-func quietAfter(gaps []time.Duration, after time.Duration) time.Duration {
+// usual one, which nine in ten are not longer than, and longer than its nights and weekends: half as long
+// again as the longest gap of late that began at about that hour. 0: too little is known.
+func quietAfter(gaps, atThatHour []time.Duration, after time.Duration) time.Duration {
 	if len(gaps) < gapsKnown {
 		return 0
 	}
 	gaps = slices.Sorted(slices.Values(gaps))
-	return max(after, quietTimes*gaps[(len(gaps)*9-1)/10])
+	limit := max(after, quietTimes*gaps[(len(gaps)*9-1)/10])
+	for _, gap := range atThatHour {
+		limit = max(limit, gap+gap/2)
+	}
+	return limit
 }

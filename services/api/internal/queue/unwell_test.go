@@ -65,16 +65,18 @@ func TestQuietAfter(t *testing.T) {
 	const after = 4 * time.Minute
 	of := func(n int, gap time.Duration) []time.Duration { return slices.Repeat([]time.Duration{gap}, n) }
 	for name, c := range map[string]struct {
-		gaps []time.Duration
-		want time.Duration
+		gaps, atThatHour []time.Duration
+		want             time.Duration
 	}{
-		"too few":          {of(9, time.Hour), 0},
-		"each hour":        {of(10, time.Hour), 5 * time.Hour},
-		"each 10 seconds":  {of(50, 10*time.Second), after},
-		"bursts each hour": {append(of(40, time.Second), of(10, time.Hour)...), 5 * time.Hour},
-		"one long night":   {append(of(49, time.Minute), 10*time.Hour), 5 * time.Minute},
+		"too few":            {of(9, time.Hour), of(1, time.Hour), 0},
+		"each hour":          {of(10, time.Hour), nil, 5 * time.Hour},
+		"each 10 seconds":    {of(50, 10*time.Second), nil, after},
+		"bursts each hour":   {append(of(40, time.Second), of(10, time.Hour)...), nil, 5 * time.Hour},
+		"one long night":     {append(of(49, time.Minute), 10*time.Hour), nil, 5 * time.Minute},
+		"the night's hour":   {of(50, time.Minute), of(2, 10*time.Hour), 15 * time.Hour},
+		"a pause like usual": {of(50, time.Hour), of(1, 2*time.Hour), 5 * time.Hour},
 	} {
-		if got := quietAfter(c.gaps, after); got != c.want {
+		if got := quietAfter(c.gaps, c.atThatHour, after); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -178,6 +180,19 @@ func TestSilence(t *testing.T) {
 		}
 		push(channel, Mailbox)
 		pull(channel, Mailbox, true)
+	}
+	// And one that is silent for a day, at times, from this hour on.
+	for i := range 14 {
+		gap := 30 * time.Second
+		if i == 6 {
+			gap = 24 * time.Hour
+		}
+		push("nightly", Mailbox)
+		pull("nightly", Mailbox, true)
+		write()
+		if i < 13 {
+			c.ZIncrBy(t.Context(), s.opts.Layout.Partition("nightly").LastSeen(), -float64(gap.Milliseconds()), "nightly")
+		}
 	}
 	want := map[string]string{
 		"waits": "waiting_unpolled", "pushes": "push_only", "polls": "polled_unconfirmed", "again": "same_batch",

@@ -178,10 +178,11 @@ func (w *watcher) candidates(ctx context.Context, p storage.Partition, now time.
 	silent = make(map[string]time.Time)
 	for page := range slices.Chunk(unseen.Val(), watchPage) {
 		pipe := w.rdb.Pipeline()
-		gaps := make([]*redis.StringSliceCmd, len(page))
+		gaps, hours := make([]*redis.StringSliceCmd, len(page)), make([]*redis.SliceCmd, len(page))
 		for i, z := range page {
 			name, _ := z.Member.(string)
 			gaps[i] = pipe.LRange(ctx, p.Gaps(name), 0, -1)
+			hours[i] = pipe.HMGet(ctx, p.Hours(name), hoursAround(time.UnixMilli(int64(z.Score)))...)
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			return nil, nil, storage.Unavailable(err)
@@ -189,7 +190,7 @@ func (w *watcher) candidates(ctx context.Context, p storage.Partition, now time.
 		for i, z := range page {
 			name, _ := z.Member.(string)
 			seen := time.UnixMilli(int64(z.Score))
-			if limit := quietAfter(durations(gaps[i].Val()), w.queues.opts.UnwellAfter); limit > 0 && now.Sub(seen) > limit {
+			if limit := quietAfter(durations(gaps[i].Val()), durations(texts(hours[i].Val())), w.queues.opts.UnwellAfter); limit > 0 && now.Sub(seen) > limit {
 				silent[name] = seen
 				channels = append(channels, name)
 			}
@@ -197,6 +198,16 @@ func (w *watcher) candidates(ctx context.Context, p storage.Partition, now time.
 	}
 	slices.Sort(channels)
 	return slices.Compact(channels), silent, nil
+}
+
+// texts returns those of some values that are there.
+func texts(values []any) (list []string) {
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // durations reads a list of ms.

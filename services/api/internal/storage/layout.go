@@ -146,6 +146,9 @@ func (p Partition) LastSeen() string { return p.Start + "last_seen" }
 // Gaps is the list of the last gaps between two times that a client was seen on a channel.
 func (p Partition) Gaps(channel string) string { return p.Start + "gaps:" + channel }
 
+// Hours is the hash of the longest gaps of late, by the hour of the day (UTC) at which they began.
+func (p Partition) Hours(channel string) string { return p.Start + "hours:" + channel }
+
 // Hints is the sorted set of channels where something odd was seen, by when.
 func (p Partition) Hints() string { return p.Start + "hints" }
 

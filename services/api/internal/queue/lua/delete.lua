@@ -37,6 +37,6 @@ if dead > 0 then call('HINCRBY', PARTITION .. 'totals', 'dead', -dead) end
 call('ZREM', PARTITION .. 'channels', CHANNEL)
 call('ZREM', PARTITION .. 'last_seen', CHANNEL)
 call('ZREM', PARTITION .. 'hints', CHANNEL)
-call('UNLINK', PARTITION .. 'gaps:' .. CHANNEL)
+call('UNLINK', PARTITION .. 'gaps:' .. CHANNEL, PARTITION .. 'hours:' .. CHANNEL)
 call('UNLINK', KEYS[1])
 return {1, messages}

@@ -10,6 +10,7 @@
 local call = redis.call
 local PARTITION, KEPT = ARGV[1], tonumber(ARGV[2])
 local GAPS = 50 -- between two uses, that are kept of a channel: the last ones
+local HOUR = 3600000
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local noted, i = 0, 3
@@ -25,6 +26,12 @@ while i <= #ARGV do
         call('LPUSH', gaps, seen - before)
         call('LTRIM', gaps, 0, GAPS - 1)
         call('PEXPIRE', gaps, KEPT)
+        if seen - before >= HOUR then -- a night, a weekend: known by the hour of the day at which it began
+          local hours, hour = PARTITION .. 'hours:' .. channel, math.floor(before / HOUR) % 24
+          local known = tonumber(call('HGET', hours, hour) or 0)
+          call('HSET', hours, hour, math.max(seen - before, math.floor(known * .95)))
+          call('PEXPIRE', hours, KEPT)
+        end
       end
       call('ZADD', KEYS[1], 'GT', seen, channel) -- another replica may have noted a later use
     end

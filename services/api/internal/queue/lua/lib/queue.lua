@@ -30,6 +30,7 @@
 --   qst:{tag}:dead_oldest  sorted set  the same queues -> when the first became one, ms, or earlier
 --   qst:{tag}:last_seen    sorted set  channels -> when a client was last seen there, ms
 --   qst:{tag}:gaps:<channel>  list     the last gaps between two times that a client was seen there, ms (see note.lua)
+--   qst:{tag}:hours:<channel> hash     hour of the day (UTC) -> the longest gap of late that began then, ms (see note.lua)
 --   qst:{tag}:hints        sorted set  channels where a client was refused, or superseded often -> when, ms
 --   qst:{tag}:unwell       sorted set  channels that are not well (see unwell.lua); unwell_counts, hash: how many
 --   qst:{tag}:watched      hash        the replica that looked for those last; expires when it is time to look again
