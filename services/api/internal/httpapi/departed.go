@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"sync"
 	"time"
@@ -32,8 +31,12 @@ type connKey struct{}
 
 // ConnContext is for the public listener's [http.Server]: it keeps the connection at hand.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
+	for {
+		wrapped, ok := c.(interface{ NetConn() net.Conn }) // of TLS; one that was parked
+		if !ok {
+			break
+		}
+		c = wrapped.NetConn()
 	}
 	return context.WithValue(ctx, connKey{}, c)
 }

@@ -91,10 +91,13 @@ func (c *Conn) expire() {
 	l := c.lot
 	l.mu.Lock()
 	// The timer may have fired while the client sent its next request.
-	late := c.state != held && !time.Now().Before(c.until)
+	late := (c.state == rests || c.state == lingers) && !time.Now().Before(c.until)
+	if late {
+		l.forget(c)
+	}
 	l.mu.Unlock()
 	if late {
-		c.Abort()
+		_ = c.tcp.Close()
 	}
 }
 

@@ -70,13 +70,21 @@ func Fits(r *http.Request) bool {
 // before Park returns. It must not block.
 //
 // After an error the connection is closed, unless the error is [http.ErrNotSupported]: then it
-// is as it was.
+// is as it was. That is the error of a lot that is closed, too.
 func (l *Lot) Park(w http.ResponseWriter, gone func()) (*Conn, error) {
 	if served := responseOf(w); served != nil {
 		return served.park(gone)
 	}
+	l.mu.Lock()
+	if l.closed { // what closes it may have seen that nothing is busy: it would not wait for this one
+		l.mu.Unlock()
+		return nil, http.ErrNotSupported
+	}
+	l.busy++
+	l.mu.Unlock()
 	conn, buffers, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		l.notParked()
 		return nil, err
 	}
 	c := &Conn{lot: l, gone: gone}
@@ -91,19 +99,26 @@ func (l *Lot) Park(w http.ResponseWriter, gone func()) (*Conn, error) {
 		c.tcp, c.early = conn.TCPConn, append(c.early, conn.early...)
 	default:
 		_ = conn.Close()
+		l.notParked()
 		return nil, fmt.Errorf("park: a connection of type %T", conn)
 	}
 	l.mu.Lock()
 	l.last++
 	c.token = l.last
 	l.conns[c.token] = c
-	l.busy++
 	l.mu.Unlock()
 	if err := c.watch(closed); err != nil {
 		c.Abort()
 		return nil, fmt.Errorf("park: %w", err)
 	}
 	return c, nil
+}
+
+// notParked takes back that a connection was to be parked.
+func (l *Lot) notParked() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free()
 }
 
 // report is told that something has happened to a connection.
@@ -235,6 +250,9 @@ func (l *Lot) cut() int {
 	}
 	return n
 }
+
+// NetConn returns the connection itself.
+func (r *resumed) NetConn() net.Conn { return r.TCPConn }
 
 // resumed is a connection on which the client has sent something of its next request before it
 // had the answer to the last one.

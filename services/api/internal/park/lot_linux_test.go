@@ -218,6 +218,40 @@ func TestPanicEndsTheConnection(t *testing.T) {
 	other.expect("2")
 }
 
+// A request that would be parked when the lot is closed stays with its server, which waits for it.
+func TestParkAfterClose(t *testing.T) {
+	t.Parallel()
+	s := serve(t, patience)
+	entered, parks := make(chan struct{}), make(chan struct{})
+	failed := make(chan error, 1)
+	s.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-parks
+		_, err := s.lot.Park(w, func() {})
+		failed <- err
+		_, _ = io.WriteString(w, "by the server")
+	})
+	c := s.dial()
+	c.send("/late")
+	within(t, "the request", entered)
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.Shutdown(t.Context()) }()
+	if _, err := s.lot.Accept(); !errors.Is(err, net.ErrClosed) { // returns when the lot is closed
+		t.Fatal(err)
+	}
+	close(parks)
+	if err := <-failed; !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("%v", err)
+	}
+	c.expect("by the server")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := s.lot.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is flushed is with the client before the answer's end.
 func TestFlush(t *testing.T) {
 	t.Parallel()

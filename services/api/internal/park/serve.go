@@ -70,6 +70,9 @@ func (b *buffer) request(n int) *http.Request {
 	b.in.Reset(text)
 	b.lines.Reset(&b.in)
 	r, err := http.ReadRequest(b.lines)
+	if b.lines.Buffered() > 0 || b.in.Len() > 0 {
+		return nil // more follows what a bare line feed has ended
+	}
 	if err != nil || r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.ContentLength != 0 || len(r.TransferEncoding) > 0 || !plainHost(r.Host) {
 		return nil
 	}

@@ -28,6 +28,8 @@ func FuzzRequest(f *testing.F) {
 		"GET / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
 		"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET /a HTTP/1.1\nHost: a\n\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET /a HTTP/1.1\nHost: a\n\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
 		"GET /# HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n",
 	} {
 		f.Add([]byte(s))
@@ -61,12 +63,15 @@ func FuzzRequest(f *testing.F) {
 // readByServer returns what a server's handler is given; nil: it is not called.
 func readByServer(t *testing.T, sent []byte) *http.Request {
 	client, conn := net.Pipe()
-	var read *http.Request
+	var read *http.Request // the first
+	n := 0
 	s := &http.Server{ //nolint:gosec // of a test
 		ErrorLog: log.New(io.Discard, "", 0),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			read = r.Clone(context.Background())
-			w.Header().Set("Connection", "close")
+			if n++; n == 1 {
+				read = r.Clone(context.Background())
+			}
+			w.Header().Set("X-Served", r.Method)
 		}),
 	}
 	served := make(chan struct{})
@@ -74,13 +79,18 @@ func readByServer(t *testing.T, sent []byte) *http.Request {
 		defer close(served)
 		_ = s.Serve(&single{conn: conn, done: make(chan struct{})})
 	}()
-	go func() { _, _ = client.Write(sent) }() // ends with the pipe
-	_, _ = io.Copy(io.Discard, client)
+	answers := make(chan struct{})
+	go func() { defer close(answers); _, _ = io.Copy(io.Discard, client) }()
+	_, _ = client.Write(append(sent[:len(sent):len(sent)], "GET /the-last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"...))
+	<-answers // the server has ended the connection
 	_ = client.Close()
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	<-served
+	if n != 2 && !(n == 1 && read.Close) { // and the last
+		return nil
+	}
 	return read
 }
 

@@ -176,6 +176,11 @@ func (p *Poll) step(line *line) {
 			continue
 		}
 		p.timer.Stop()
+		if ctx.Err() != nil && err == nil && len(d.ids) > 0 {
+			// Its client has gone while it looked: the messages are for the next poll.
+			p.queues.giveBack(ctx, p.queue, p.caller.Life, p.name, d.ids)
+			d, err = Delivery{}, ctx.Err()
+		}
 		d, err = p.queues.finish(ctx, p, d, err)
 		line.leave()
 		p.answer(ctx, d, err)
