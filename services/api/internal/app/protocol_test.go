@@ -23,15 +23,9 @@ func TestProtocol(t *testing.T) {
 	onEachRedis(t, func(t *testing.T, a, b *replica) {
 		conforms(t, conformance.Target{URL: a.URL, Second: b.URL, Limits: defaultLimits})
 	})
-	t.Run("sentinel", func(t *testing.T) {
+	t.Run("sentinel, polls wait in their handlers", func(t *testing.T) {
 		t.Parallel()
 		url := startSentinel(t)
-		a, b := startReplica(t, url), startReplica(t, url)
-		conforms(t, conformance.Target{URL: a.URL, Second: b.URL}, withoutLimits...)
-	})
-	t.Run("polls wait in their handlers", func(t *testing.T) {
-		t.Parallel()
-		url := redistest.Start(t).URL()
 		a, b := startReplica(t, url, "QST_PARK_POLLS=false"), startReplica(t, url, "QST_PARK_POLLS=false")
 		conforms(t, conformance.Target{URL: a.URL, Second: b.URL}, withoutLimits...)
 	})

@@ -21,7 +21,7 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/workers"
 )
 
-var interleavingSeeds = flag.Uint64("interleaving-seeds", 6, "seeds of the interleaving test")
+var interleavingSeeds = flag.Uint64("interleaving-seeds", 3, "seeds of the interleaving test")
 
 // Two replicas under a clock that only moves when all wait: pushes and polls of several channels meet
 // hand-offs, wakes, polls that take each other's place, clients that leave, replicas that hand over,
