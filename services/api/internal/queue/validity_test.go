@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,53 @@ func TestPastItsEndAtOnce(t *testing.T) {
 	pushValid(t, q, inbox, "2", 0)
 	if d := <-answer; len(d.Payloads) != 1 || qst.CanonicalID(d.Payloads[0]) != "2" {
 		t.Errorf("%+v", d)
+	}
+}
+
+// However many messages are taken out behind one that stays, and in whatever order, what is known of
+// their places is bounded by what is left.
+func TestHolesAreBounded(t *testing.T) {
+	t.Parallel()
+	q, c := open(t)
+	holes := func() int64 { return c.ZCard(t.Context(), q.key(inbox).Stream+":holes").Val() }
+	check := func(messages, most int64) {
+		t.Helper()
+		n, bytes, byMeta := held(t, q, c)
+		if got := holes(); n != messages || got > most || bytes != byMeta {
+			t.Fatalf("%d messages and %d holes, want %d and at most %d; %d bytes by the stream, %d by its meta", n, got, messages, most, bytes, byMeta)
+		}
+	}
+	pushValid(t, q, inbox, "first", 0)
+	for i := range 500 {
+		pushValid(t, q, inbox, whole(i), time.Millisecond)
+	}
+	pastMS(t, c, c.Time(t.Context()).Val().UnixMilli()+1)
+	ids, d := mustPull(t, q, Request{})
+	if ids != "first" {
+		t.Fatalf("pulled %q", ids)
+	}
+	check(1, 1)
+	pushValid(t, q, inbox, "after", 0)
+	check(2, 1)
+	if ids, d = mustPull(t, q, Request{Processed: UpTo(d.ETag)}); ids != "after" || holes() != 0 {
+		t.Errorf("pulled %q, %d holes are left", ids, holes())
+	}
+
+	for i := range 200 {
+		pushValid(t, q, inbox, whole(i), 0)
+	}
+	entries := c.XRange(t.Context(), q.key(inbox).Stream, "-", "+").Val()[1:]
+	rand.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+	for i, e := range entries {
+		if err := q.Cancel(t.Context(), inbox, e.ID, "*"); err != nil {
+			t.Fatal(err)
+		}
+		left := int64(len(entries) - i)
+		check(left, left+1)
+	}
+	check(1, 1)
+	if ids, _ = mustPull(t, q, Request{}); ids != "after" {
+		t.Errorf("pulled %q", ids)
 	}
 }
 
