@@ -192,19 +192,11 @@ func TestHolesAreBounded(t *testing.T) {
 // to the application that asked, also where its queue was full at first.
 func TestLapsedAreReported(t *testing.T) {
 	t.Parallel()
-	outbox := Name{Channel: inbox.Channel, Kind: Outbound}
 	var all []string
 	q, c := open(t, func(o *Options, l *Limits) {
 		l.MaxMessages = 2500
 		o.Reporting = func(context.Context, string) (Reporting, error) {
-			return Reporting{Wanted: true, Caller: Caller{Limits: *l}, Batch: func(ends []End) (b Batch, err error) {
-				for _, e := range ends {
-					m := qst.Message{ID: e.State + " " + e.Message, Body: "x"}
-					digest := m.Digest()
-					b.Entries = append(b.Entries, Entry{Digest: digest[:], Payload: m.AppendCanonical(nil)})
-				}
-				return b, nil
-			}}, nil
+			return Reporting{Wanted: true, Caller: Caller{Limits: *l}, Batch: tell}, nil
 		}
 	})
 	b := Batch{}

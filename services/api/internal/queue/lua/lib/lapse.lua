@@ -1,6 +1,7 @@
 -- Dropping what is past its end; see validity.lua.
 
 local LAPSE_MAX = 1000 -- messages dropped in one run: Redis does nothing else meanwhile
+local UNREPORTED = 10000 -- messages that wait to be reported; of more, the oldest are not reported
 
 -- dig notes a hole in the log. What borders on it becomes one with it, so that there are at most
 -- as many holes as messages, and one more.
@@ -45,7 +46,7 @@ local function lapse(q, at)
     if entry then
       take_out(q, entry)
       dropped = dropped + 1
-      call('XADD', STREAM .. ':unreported', '*', 'message', id_of(entry[2][2]), 'trace', entry[2][4] or '')
+      call('XADD', STREAM .. ':unreported', 'MAXLEN', UNREPORTED, '*', 'message', id_of(entry[2][2]), 'trace', entry[2][4] or '')
     end
   end
   if #ids > 0 then call('ZREM', ENDS, unpack(ids)) end
