@@ -99,6 +99,50 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// An outage may be long: what was tried meanwhile is bounded, and stays a list of ids. The stream
+// ids of one batch end with a number of one to three digits, so that the list is cut within one.
+func TestLongOutage(t *testing.T) {
+	t.Parallel()
+	s, c := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 2 })
+	var all []string
+	for i := range 300 {
+		all = append(all, whole(i))
+	}
+	mustPush(t, s, batch(10, all...))
+	ids, d := mustPull(t, s, Request{Max: 100})
+	handled := map[string]bool{}
+	for id := range strings.FieldsSeq(ids) {
+		handled[id] = true
+	}
+	mustPull(t, s, Request{Max: 100, Processed: UpTo(d.ETag)})
+	for range 80 {
+		mustPull(t, s, Request{Max: 100})
+	}
+	var tag *qst.ETag
+	for range 300 {
+		ids, d := mustPull(t, s, Request{Max: 100, Processed: UpTo(tag)})
+		if ids == "" {
+			break
+		}
+		for id := range strings.FieldsSeq(ids) {
+			handled[id] = true
+		}
+		tag = d.ETag
+		if _, bytes, byMeta := held(t, s, c); bytes != byMeta {
+			t.Fatalf("%d bytes by the stream, %d by its meta", bytes, byMeta)
+		}
+	}
+	if dead := c.XLen(t.Context(), s.key(inbox).Dead()).Val(); len(handled) != len(all) || dead > 0 {
+		t.Errorf("%d messages are handled, %d dead letters", len(handled), dead)
+	}
+	if n, bytes, byMeta := held(t, s, c); n != 0 || bytes != 0 || byMeta != 0 {
+		t.Errorf("%d messages are left, of %d bytes, %d by the meta", n, bytes, byMeta)
+	}
+	if stuck := c.HGet(t.Context(), s.key(inbox).Meta(), "stuck").Val(); stuck != "" {
+		t.Errorf("the client is stuck: %q", stuck)
+	}
+}
+
 // deadLetter makes a message a dead letter of an empty queue whose messages are delivered once.
 func deadLetter(t *testing.T, s *limited, m qst.Message) {
 	t.Helper()

@@ -266,6 +266,44 @@ func TestRecoveryOfVersion1(t *testing.T) {
 	})
 }
 
+// A version 1 client that still names a message which was taken out meanwhile does not confirm a later
+// one of the same id by that, which it may never have got.
+func TestVersion1NamesWhatIsGone(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	named := func(id string) Request { return Request{Processed: UpToMessage(id, `{"id":"`+id+`"`)} }
+	push := func(ids ...string) {
+		t.Helper()
+		b := Batch{}
+		for _, m := range batch(10, ids...) {
+			b.Entries = append(b.Entries, Entry{Payload: m.AppendCanonical(nil)})
+		}
+		if _, err := s.Queues.Push(t.Context(), inbox, s.caller, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push("o1")
+	if ids, _ := mustPull(t, s, Request{Processed: UpToMessage("", "")}); ids != "o1" {
+		t.Fatalf("pulled %q", ids)
+	}
+	if _, err := s.Purge(t.Context(), inbox, 1); err != nil {
+		t.Fatal(err)
+	}
+	push("o1")
+	for range 2 { // the first answer is lost
+		if ids, d := mustPull(t, s, named("o1")); ids != "o1" || d.Confirmed != 0 {
+			t.Fatalf("pulled %q, confirmed %d", ids, d.Confirmed)
+		}
+	}
+	push("o2")
+	if ids, d := mustPull(t, s, named("o1")); ids != "o1 o2" || d.Confirmed != 0 {
+		t.Fatalf("pulled %q, confirmed %d", ids, d.Confirmed)
+	}
+	if ids, d := mustPull(t, s, named("o2")); ids != "" || d.Confirmed != 2 {
+		t.Fatalf("pulled %q, confirmed %d", ids, d.Confirmed)
+	}
+}
+
 // A message was tried alone in a suspect's stead, and Redis has lost all memory of that: its ETag
 // confirms it alone, and not the suspect before it.
 func TestRecoveryOfATry(t *testing.T) {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -68,24 +69,38 @@ func (r *reporter) run(ctx context.Context) {
 				return
 			}
 			if err := r.step(ctx, n); err != nil {
+				// Of more than may wait (lua/lib/lapse.lua), the oldest are not reported.
 				r.queues.log.WarnContext(ctx, "messages past their validity are reported later",
-					"channel", n.Channel, "queue", n.Kind, "error", err)
+					"channel", n.Channel, "queue", n.Kind, "waiting", r.waits(ctx, n), "error", err)
 			}
 		}
 	}
 }
 
-// step reports what is to be reported of a queue.
+// waits returns how many messages of a queue are to be reported; 0 if Redis does not say.
+func (r *reporter) waits(ctx context.Context, n Name) int64 {
+	ctx, cancel := context.WithTimeout(ctx, r.queues.opts.Timeout)
+	defer cancel()
+	return r.rdb.XLen(ctx, r.queues.key(n).Unreported()).Val()
+}
+
+// step reports what is to be reported of a queue: fewer at a time where the application's queue has no room
+// for more.
 func (r *reporter) step(ctx context.Context, n Name) error {
 	q := r.queues
 	k := q.key(n)
-	for {
-		ids, ends, err := r.read(ctx, k)
+	for most := reportBatch; ; {
+		ids, ends, err := r.read(ctx, k, most)
 		if err != nil {
 			return err
 		}
 		if len(ends) > 0 && n.Kind == Outbound {
-			if err := r.report(ctx, n.Channel, ends); err != nil {
+			err := r.report(ctx, n.Channel, ends)
+			if errors.Is(err, ErrFull) && len(ends) > 1 {
+				most = len(ends) / 2
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -104,10 +119,10 @@ func (r *reporter) step(ctx context.Context, n Name) error {
 	}
 }
 
-func (r *reporter) read(ctx context.Context, k storage.Queue) (ids []string, ends []End, err error) {
+func (r *reporter) read(ctx context.Context, k storage.Queue, most int) (ids []string, ends []End, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.queues.opts.Timeout)
 	defer cancel()
-	entries, err := r.rdb.XRangeN(ctx, k.Unreported(), "-", "+", reportBatch).Result()
+	entries, err := r.rdb.XRangeN(ctx, k.Unreported(), "-", "+", int64(most)).Result()
 	if err != nil {
 		return nil, nil, storage.Unavailable(err)
 	}

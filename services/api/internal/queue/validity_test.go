@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -140,23 +141,62 @@ func TestPastItsEndAtOnce(t *testing.T) {
 	}
 }
 
+// However many messages are taken out behind one that stays, and in whatever order, what is known of
+// their places is bounded by what is left.
+func TestHolesAreBounded(t *testing.T) {
+	t.Parallel()
+	q, c := open(t)
+	holes := func() int64 { return c.ZCard(t.Context(), q.key(inbox).Stream+":holes").Val() }
+	check := func(messages, most int64) {
+		t.Helper()
+		n, bytes, byMeta := held(t, q, c)
+		if got := holes(); n != messages || got > most || bytes != byMeta {
+			t.Fatalf("%d messages and %d holes, want %d and at most %d; %d bytes by the stream, %d by its meta", n, got, messages, most, bytes, byMeta)
+		}
+	}
+	pushValid(t, q, inbox, "first", 0)
+	for i := range 500 {
+		pushValid(t, q, inbox, whole(i), time.Millisecond)
+	}
+	pastMS(t, c, c.Time(t.Context()).Val().UnixMilli()+1)
+	ids, d := mustPull(t, q, Request{})
+	if ids != "first" {
+		t.Fatalf("pulled %q", ids)
+	}
+	check(1, 1)
+	pushValid(t, q, inbox, "after", 0)
+	check(2, 1)
+	if ids, d = mustPull(t, q, Request{Processed: UpTo(d.ETag)}); ids != "after" || holes() != 0 {
+		t.Errorf("pulled %q, %d holes are left", ids, holes())
+	}
+
+	for i := range 200 {
+		pushValid(t, q, inbox, whole(i), 0)
+	}
+	entries := c.XRange(t.Context(), q.key(inbox).Stream, "-", "+").Val()[1:]
+	rand.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+	for i, e := range entries {
+		if err := q.Cancel(t.Context(), inbox, e.ID, "*"); err != nil {
+			t.Fatal(err)
+		}
+		left := int64(len(entries) - i)
+		check(left, left+1)
+	}
+	check(1, 1)
+	if ids, _ = mustPull(t, q, Request{}); ids != "after" {
+		t.Errorf("pulled %q", ids)
+	}
+}
+
 // More than one run drops is dropped all the same before anything is read, and each is reported once
 // to the application that asked, also where its queue was full at first.
 func TestLapsedAreReported(t *testing.T) {
 	t.Parallel()
-	outbox := Name{Channel: inbox.Channel, Kind: Outbound}
 	var all []string
 	q, c := open(t, func(o *Options, l *Limits) {
 		l.MaxMessages = 2500
 		o.Reporting = func(context.Context, string) (Reporting, error) {
-			return Reporting{Wanted: true, Caller: Caller{Limits: *l}, Batch: func(ends []End) (b Batch, err error) {
-				for _, e := range ends {
-					m := qst.Message{ID: e.State + " " + e.Message, Body: "x"}
-					digest := m.Digest()
-					b.Entries = append(b.Entries, Entry{Digest: digest[:], Payload: m.AppendCanonical(nil)})
-				}
-				return b, nil
-			}}, nil
+			return Reporting{Wanted: true, Caller: Caller{Limits: *l}, Batch: tell}, nil
 		}
 	})
 	b := Batch{}

@@ -14,8 +14,9 @@ local function processed(q)
     call('HDEL', META, 'named')
     return '', 0, 0
   end
-  if q.pending == 0 and q.epochs == '' or call('HGET', META, 'named') == id then return '', 0, 0 end
-  call('HSET', META, 'named', id)
+  if call('HGET', META, 'named') == id then return '', 0, 0 end
+  call('HSET', META, 'named', id) -- also where nothing is pending: a later message of that id is another one
+  if q.pending == 0 and q.epochs == '' then return '', 0, 0 end
   local function find(first, last, epoch)
     for _, entry in ipairs(call('XRANGE', STREAM, first, last, 'COUNT', 1000)) do
       if string.sub(entry[2][2], 1, #start) == start then

@@ -1,6 +1,24 @@
 -- Dropping what is past its end; see validity.lua.
 
 local LAPSE_MAX = 1000 -- messages dropped in one run: Redis does nothing else meanwhile
+local UNREPORTED = 10000 -- messages that wait to be reported; of more, the oldest are not reported
+
+-- dig notes a hole in the log. What borders on it becomes one with it, so that there are at most
+-- as many holes as messages, and one more.
+local function dig(place, bytes, id)
+  local before = call('ZREVRANGEBYSCORE', HOLES, string.format('(%.0f', place), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local size = before[1] and tonumber(string.match(before[1], '%d+$'))
+  if size and tonumber(before[2]) + size == place then
+    call('ZREM', HOLES, before[1])
+    place, bytes, id = tonumber(before[2]), size + bytes, string.match(before[1], '^%S+')
+  end
+  local beyond = string.format('%.0f', place + bytes)
+  for _, hole in ipairs(call('ZRANGEBYSCORE', HOLES, beyond, beyond)) do
+    call('ZREM', HOLES, hole)
+    bytes = bytes + tonumber(string.match(hole, '%d+$'))
+  end
+  call('ZADD', HOLES, string.format('%.0f', place), id .. string.format(' %.0f', bytes))
+end
 
 -- take_out takes an entry out of the middle of the queue.
 local function take_out(q, entry)
@@ -8,7 +26,7 @@ local function take_out(q, entry)
   set(q, 'pending', q.pending - call('XACK', STREAM, GROUP, id))
   if call('XDEL', STREAM, id) == 0 then return end
   set(q, 'messages', q.messages - 1)
-  call('ZADD', HOLES, entry[2][1], id .. ' ' .. #entry[2][2])
+  dig(tonumber(entry[2][1]), #entry[2][2], id)
   set(q, 'holes', q.holes + #entry[2][2])
   set(q, 'head', q.head + #entry[2][2])
 end
@@ -28,7 +46,7 @@ local function lapse(q, at)
     if entry then
       take_out(q, entry)
       dropped = dropped + 1
-      call('XADD', STREAM .. ':unreported', '*', 'message', id_of(entry[2][2]), 'trace', entry[2][4] or '')
+      call('XADD', STREAM .. ':unreported', 'MAXLEN', UNREPORTED, '*', 'message', id_of(entry[2][2]), 'trace', entry[2][4] or '')
     end
   end
   if #ids > 0 then call('ZREM', ENDS, unpack(ids)) end

@@ -2,12 +2,13 @@
 
 local PROBES = 8 -- messages after the suspect that are tried in turn
 local TRAIL = 400 -- bytes of the trail, the latest answers
+local TRIED = 400 -- bytes of what was tried, the latest ids
 
 -- passed forgets a suspect that the client has passed, and what was tried if nothing before it is left.
 local function passed(q, t)
   t.upto, t.suspect, t.proofs, t.trail = '-', '-', 0, ''
   local left = 0
-  for id in string.gmatch(t.tried, '[^,]+') do left = left + #pending('-', id, 1) end
+  for id in string.gmatch(t.tried, '%d+%-%d+') do left = left + #pending('-', id, 1) end
   if left == 0 then set(q, 'stuck', '') else set_stuck(q, t) end
 end
 
@@ -47,7 +48,8 @@ local function try(q, read, max_bytes)
   end
   first_read = nil
   if #read > 0 then
-    t.probes, t.tried = t.probes + 1, string.sub(t.tried .. ',' .. read[1], -400)
+    -- The cut may leave the end of an id in front, which is none: it goes, too.
+    t.probes, t.tried = t.probes + 1, (string.gsub(string.sub(t.tried .. ',' .. read[1], -TRIED), '^[^,]+', ''))
     set_stuck(q, t)
   end
   return #read / WIDTH, again

@@ -2,7 +2,7 @@
 --
 -- A message that is taken out of the middle leaves a hole: from the stream's first entry on, the
 -- log then has bytes that the queue does not hold. The sorted set HOLES has them, place ->
--- "<id> <bytes>", until the stream begins behind them.
+-- "<id> <bytes>", until the stream begins behind them. The id is that of the first message taken out there.
 
 -- after returns the smallest id after this one.
 local function after(id)
@@ -54,9 +54,13 @@ local function begin_at(q, first)
   if not first then return measure(q) end
   set(q, 'first', ms(first[1]))
   if q.holes > 0 then
+    local left = q.holes
     for _, hole in ipairs(call('ZRANGEBYSCORE', HOLES, '-inf', '(' .. first[2][1])) do
-      call('ZREM', HOLES, hole)
-      set(q, 'holes', q.holes - tonumber(string.match(hole, '%d+$')))
+      left = left - tonumber(string.match(hole, '%d+$'))
+    end
+    if left ~= q.holes then
+      call('ZREMRANGEBYSCORE', HOLES, '-inf', '(' .. first[2][1])
+      set(q, 'holes', left)
     end
   end
   set(q, 'head', tonumber(first[2][1]) + q.holes)
