@@ -59,7 +59,7 @@ function unwell(o, silent, ill) {
   const quiet = silent.filter((c) => c.silent_seconds > SILENT).length;
   if (quiet > 0) all.push(['warn', `${quiet === silent.length && quiet > 1 ? 'At least ' : ''}${count(quiet, 'channel')} fell silent more than an hour ago.`]);
   if (o.auth === 'none') all.push(['warn', 'Everyone may do everything: QST_AUTH is none.']);
-  return all;
+  return all.sort(([a], [b]) => (b === 'bad') - (a === 'bad')); // the worst first
 }
 
 export async function overviewView(_, main, signal) {
