@@ -169,7 +169,11 @@ func TestNothingStays(t *testing.T) {
 func TestOperatorsSeeAFullRedis(t *testing.T) {
 	t.Parallel()
 	s, c := open(t)
+	mustPush(t, s, batch(1, "0"))
+	pastMS(t, c, c.Time(t.Context()).Val().UnixMilli())
 	mustPush(t, s, batch(1, "1"))
+	_, d := mustPull(t, s, Request{Max: 1})
+	mustPull(t, s, Request{Processed: UpTo(d.ETag)}) // the index still has the time of the first one
 	if err := c.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +181,12 @@ func TestOperatorsSeeAFullRedis(t *testing.T) {
 	stats, err := s.Stats(t.Context(), inbox.Channel, inbox.Kind)
 	if err != nil || stats[0].Messages != 1 {
 		t.Errorf("got %+v, %v", stats, err)
+	}
+	if oldest, err := s.Oldest(t.Context(), 3); err != nil || len(oldest) != 1 || oldest[0].Messages != 1 {
+		t.Errorf("got %+v, %v", oldest, err)
+	}
+	if deepest, err := s.Deepest(t.Context(), 3); err != nil || len(deepest) != 1 {
+		t.Errorf("got %+v, %v", deepest, err)
 	}
 	if _, err := s.Silent(t.Context(), 1); err != nil {
 		t.Error(err)

@@ -223,13 +223,33 @@ func TestHandOffToNobody(t *testing.T) {
 		a.waiters.open.Done()
 		a.waiters.end(p) // as if its client had gone, and nobody had told Redis yet
 		id := "m" + whole(i)
-		mustPush(t, pusher, batch(10, id))
+		mustPush(t, pusher, batch(10, id+"a", id+"b"))
 		waitUntil(t, func() bool { return pendingCount(t, a) == 0 })
 		ids, d := mustPull(t, a, Request{})
-		if ids != id || d.Redelivered != 0 {
+		if want := id + "a " + id + "b"; ids != want || d.Redelivered != 0 {
 			t.Fatalf("%q, redelivered %d", ids, d.Redelivered)
 		}
 		mustPull(t, a, Request{Processed: UpTo(d.ETag)})
+	}
+}
+
+// What is given back of an answer has not failed: with the next answer, only what was given out is in
+// doubt. At last 1 was given out twice: another one is tried.
+func TestGivenBackHasNotFailed(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t, func(_ *Options, l *Limits) { l.MaxDeliveries = 2 })
+	mustPush(t, s, batch(10, "1", "2", "3", "4"))
+	for _, step := range []struct {
+		back int // from which message on
+		next string
+	}{{0, "1 2 3 4"}, {1, "1"}, {0, "1"}, {1, "2"}} {
+		_, d := mustPull(t, s, Request{})
+		s.GiveBack(t.Context(), inbox, s.caller, d, min(step.back, len(d.Payloads)))
+		ids, d := mustPull(t, s, Request{})
+		if ids != step.next {
+			t.Fatalf("given back from %d on: pulled %q, want %q", step.back, ids, step.next)
+		}
+		s.GiveBack(t.Context(), inbox, s.caller, d, 0)
 	}
 }
 

@@ -417,6 +417,9 @@ func (m *model) giveBack() {
 	for _, h := range answer[i:] {
 		h.deliveries--
 	}
+	if m.last = nil; i > 0 && !m.trying {
+		m.last = answer[i-1]
+	}
 }
 
 func (m *model) deadID(i int) string {

@@ -460,8 +460,9 @@ func (o *Operator) Oldest(ctx context.Context, n int) ([]Held, error) {
 		if wrong == 0 {
 			break
 		}
-		if _, err := pipe.Exec(ctx); err != nil {
-			return nil, storage.Unavailable(err)
+		if _, err := pipe.Exec(ctx); err != nil { // a full Redis, say: what was read holds all the same
+			o.queues.log.DebugContext(ctx, "the index of the oldest messages is not corrected", "error", err)
+			break
 		}
 	}
 	held = slices.DeleteFunc(held, func(h Held) bool { return h.Messages == 0 })

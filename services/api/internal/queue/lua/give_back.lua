@@ -11,8 +11,14 @@ local poll = ARGV[8]
 if poll ~= '' then
   if q.handed ~= REPLICA .. ' ' .. poll then return {0} end
   set(q, 'handed', '')
-  save(q)
 end
+-- The last answer is what is left of it; if that is nothing, it was none, and has not failed (see lib/suspect.lua).
+if q.answer ~= '' and #ARGV > 8 then
+  local before = call('XREVRANGE', STREAM, '(' .. ARGV[9], '-', 'COUNT', 1)[1]
+  set(q, 'answer', before and before[1] or '')
+  set(q, 'given', math.max(0, q.given - (#ARGV - 8)))
+end
+save(q)
 local back = 0
 for i = 9, #ARGV do
   local p = call('XPENDING', STREAM, GROUP, ARGV[i], ARGV[i], 1)[1]
