@@ -23,7 +23,7 @@ const (
 	longestWait   = 5 * time.Second // for a turn
 	mostWaiting   = 1000            // for a turn, of all
 	mostOfOne     = 32              // of them, from one address at one channel
-	mostOfAddress = 4 * mostOfOne   // of them, from one address
+	mostOfAddress = mostWaiting / 2 // of them, from one address: a fleet behind one, when a replica starts
 	bucketsKept   = 50_000
 	latelyKept    = 200_000
 	latelyFor     = time.Hour
