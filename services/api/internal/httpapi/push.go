@@ -67,19 +67,18 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 		defer span.End()
 		batch.Trace = telemetry.Traceparent(ctx)
 	}
-	if err := a.keepReports(ctx, n, messages); err != nil {
-		return qst.Result{}, err
-	}
 	result, err := a.opts.Queues.Push(ctx, n, call, batch)
 	if err != nil {
 		if call, err = a.again(c, n.Channel, ev.endpoint, access.Push, err); err == nil {
 			result, err = a.opts.Queues.Push(ctx, n, call, batch)
 		}
 	}
+	if err == nil {
+		a.keepTrace(ctx, n, batch.Trace, messages)
+		err = a.keepReports(ctx, n, messages)
+	}
 	if err != nil {
 		failed(trace.SpanFromContext(ctx), err)
-	} else {
-		a.keepTrace(ctx, n, batch.Trace, messages)
 	}
 	return result, err
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // keepReports keeps what the delivery reports in a gateway's batch say, and joins the push to those of
-// the messages they speak of. It is done before the batch is stored: a push that has to be tried again
-// is kept twice, and no report is lost.
+// the messages they speak of. It is done when the batch is stored: one that was refused is told again.
+// If it fails, the push fails, and is told again, too: its messages are duplicates then, and no report is lost.
 func (a *API) keepReports(ctx context.Context, n queue.Name, messages []qst.Message) error {
 	var states []queue.State
 	for i := range messages {

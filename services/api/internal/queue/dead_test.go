@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // deadIDs returns the ids of a queue's dead letters, and the bytes that the service says they take.
@@ -80,6 +82,26 @@ func TestDeadLettersAreBounded(t *testing.T) {
 	}
 	if keys := c.Keys(t.Context(), "*c:inbound*").Val(); len(keys) > 0 || c.ZCard(t.Context(), s.partition().DeadOldest()).Val() != 0 {
 		t.Errorf("after the channel: %q", keys)
+	}
+}
+
+// However many dead letters are over the bytes, one run drops a thousand of them, and the next one goes on.
+func TestDeadLettersAreDroppedInParts(t *testing.T) {
+	t.Parallel()
+	s, c := open(t, func(o *Options, l *Limits) { l.MaxDeliveries, o.DeadLetters = 1, DeadLetters{MaxBytes: 1} })
+	kill(t, s, "1")
+	pipe := c.Pipeline()
+	for i := range 1500 {
+		pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: s.key(inbox).Dead(), Values: []any{"id", "1-1", "deliveries", 1, "message", "x", "at", 1000 + i}})
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, left := range []int64{502, 1} {
+		kill(t, s, "more"+whole(i))
+		if n := c.XLen(t.Context(), s.key(inbox).Dead()).Val(); n != left {
+			t.Errorf("%d dead letters are left, want %d", n, left)
+		}
 	}
 }
 

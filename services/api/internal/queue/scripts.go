@@ -16,7 +16,7 @@ type scripts struct {
 	expire, reported, note, replicas, wakes   storage.Script // of the background
 	turn, unwell                              storage.Script // of the watch
 	purge, requeue, deleteDead, cancel, del   storage.Script // of operators
-	states                                    storage.Script // of version 1 clients
+	states, address                           storage.Script // of version 1 clients
 }
 
 // newScripts puts the scripts together. Each one has the libraries that it uses, no more:
@@ -47,13 +47,14 @@ func newScripts() scripts {
 		cancel:     script(storage.Always, "lib/queue", "lib/remove", "lib/lapse", "cancel"),
 		del:        script(storage.Always, "delete"),
 
-		states: script(storage.Refused, "states"),
+		states:  script(storage.Refused, "states"),
+		address: script(storage.Refused, "address"),
 	}
 }
 
 // all returns every script.
 func (s scripts) all() []storage.Script {
-	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.turn, s.unwell, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.cancel, s.del, s.states}
+	return []storage.Script{s.push, s.pull, s.pullFenced, s.deadLetter, s.pullVersion1, s.leave, s.giveBack, s.expire, s.reported, s.note, s.turn, s.unwell, s.replicas, s.wakes, s.purge, s.requeue, s.deleteDead, s.cancel, s.del, s.states, s.address}
 }
 
 // script puts files of the folder lua together.

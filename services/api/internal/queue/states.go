@@ -51,19 +51,19 @@ func (o *Operator) LastPushed(ctx context.Context, n Name) (string, error) {
 }
 
 // SetAddress keeps the address that a channel's phone says it has, of at most
-// 256 bytes.
+// 256 bytes. Of a channel that is not there it keeps nothing.
 func (o *Operator) SetAddress(ctx context.Context, channel, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
-	defer cancel()
-	k := o.queues.key(Name{Channel: channel, Kind: Outbound})
-	return storage.Unavailable(o.rdb.HSet(ctx, k.Activity(), "address", cut(address)).Err())
+	q := o.queues
+	k := q.key(Name{Channel: channel, Kind: Outbound})
+	_, err := q.runner.Run(ctx, q.scripts.address, k.Activity(), q.opts.Layout.Partition(channel).Start, channel, cut(address))
+	return err
 }
 
 // AddStates keeps what a phone reports of messages; of a channel's states the
-// newest thousand are kept.
+// newest thousand are kept. Of a channel that is not there it keeps none.
 func (o *Operator) AddStates(ctx context.Context, channel string, states []State) error {
 	q := o.queues
-	args := []any{KeptStates}
+	args := []any{q.opts.Layout.Partition(channel).Start, channel, KeptStates}
 	for _, st := range states[max(0, len(states)-KeptStates):] {
 		st = st.Cut()
 		args = append(args, st.Message, st.State, st.Code)

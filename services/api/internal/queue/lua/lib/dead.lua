@@ -8,6 +8,7 @@
 
 local DEAD = STREAM .. ':dead'
 local DEAD_BOUNDS -- as dead_bounds reads them; who buries sets it
+local DEAD_ROUNDS = 1000 -- dead letters dropped in one run as they are over the bytes: the next one goes on
 local dead_dropped = 0 -- dead letters that were dropped in this run
 
 -- dead_bounds reads "<messages> <bytes> <age in ms>"; 0: no bound.
@@ -42,12 +43,13 @@ local function trim_dead(bounds, at)
   if bounds.age > 0 then call('XTRIM', DEAD, 'MINID', '=', string.format('%.0f-0', at - bounds.age)) end
   if bounds.messages > 0 then call('XTRIM', DEAD, 'MAXLEN', '=', bounds.messages) end
   local first
-  repeat
+  for _ = 0, DEAD_ROUNDS do
     if first then call('XDEL', DEAD, first[1]) end
     first = call('XRANGE', DEAD, '-', '+', 'COUNT', 1)[1]
     local last = first and call('XREVRANGE', DEAD, '+', '-', 'COUNT', 1)[1]
     local bytes = last and (tonumber(dead_field(last, 'at')) or 0) + #dead_field(last, 'message') - (tonumber(dead_field(first, 'at')) or 0)
-  until not first or bounds.bytes == 0 or bytes <= bounds.bytes or first[1] == last[1]
+    if not first or bounds.bytes == 0 or bytes <= bounds.bytes or first[1] == last[1] then break end
+  end
   dead_dropped = dead_dropped + left - call('XLEN', DEAD)
   if first then call('ZADD', PARTITION .. 'dead_oldest', ms(first[1]), NAME) end
   count_dead()
