@@ -122,7 +122,7 @@ func killBridges(ctx context.Context, t *testing.T, shortest, longest time.Durat
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		life := longest - shortest
+		life := (longest - shortest) * time.Duration(1+kills/10) // so that all comes through, however slow it is
 		if kills < 3 {
 			life /= 4 // so that some are killed, however fast the machine is
 		}
