@@ -217,9 +217,9 @@ func TestBrakeBoundsAnAddress(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		b.mu.Lock()
+		b.Brake.mu.Lock()
 		waiting := b.waiting
-		b.mu.Unlock()
+		b.Brake.mu.Unlock()
 		if waiting > mostOfAddress {
 			t.Errorf("%d wait", waiting)
 		}
