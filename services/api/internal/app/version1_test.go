@@ -187,3 +187,60 @@ func TestVersion1SameID(t *testing.T) {
 		}
 	}, "QST_MAX_DELIVERIES=2")
 }
+
+// A phone that brings more than its channel's queue may hold gets rid of it in parts, messages and
+// reports: what does not fit comes again.
+func TestVersion1FitsASmallQueue(t *testing.T) {
+	t.Parallel()
+	r := startReplica(t, redistest.Start(t).URL(), withAuth()...)
+	mustAdmin(t, r, http.StatusCreated, "POST", "/channels", `{"name":"acme.phone","settings":{"queue_max_messages":10,"report_states":true}}`)
+	mustAdmin(t, r, http.StatusCreated, "POST", "/channels/acme.phone/credentials", `{"endpoint":"gateway","user":"phone","secret":"brought-from-the-field"}`)
+	app, _ := credential(t, r, "acme.phone", `{"endpoint":"application"}`)
+	phone := basic("phone", "brought-from-the-field")
+	seen, last := map[string]bool{}, ""
+	// handle has the application confirm what it was given, and take what is next.
+	handle := func() {
+		a := do(t, "GET", r.URL+"/v2/channels/acme.phone/application?format=json"+last, "", app)
+		for _, m := range a.messages(t) {
+			seen[fmt.Sprint(m["id"])] = true
+		}
+		last = "&" + etag(a)
+	}
+	const n = 25
+	var messages, ids []string
+	for i := range n {
+		messages = append(messages, fmt.Sprintf(`<message id="in-%d"><text>x</text></message>`, i))
+		ids = append(ids, fmt.Sprintf(`"out-%d"`, i))
+	}
+	for tries := 0; len(messages) > 0; tries++ {
+		a := do(t, "POST", r.URL+"/v1/acme/qst/incoming", "<messages>"+strings.Join(messages, "")+"</messages>", phone, "Content-Type: text/xml")
+		if a.Status != http.StatusOK || tries > n {
+			t.Fatalf("try %d: %v", tries, a)
+		}
+		taken := a.Header.Get("ETag") // the phone deletes up to there
+		for i, m := range messages {
+			if strings.Contains(m, `"`+taken+`"`) {
+				messages = messages[i+1:]
+				break
+			}
+		}
+		handle()
+		handle()
+	}
+	report := `{"confirmed":[` + strings.Join(ids, ",") + `]}`
+	for tries := 0; ; tries++ {
+		if a := do(t, "POST", r.URL+"/v1/acme/qst/outgoing", report, phone); a.Status == http.StatusOK {
+			break
+		} else if tries > n {
+			t.Fatalf("try %d: %v", tries, a)
+		}
+		handle()
+		handle()
+	}
+	for range 3 {
+		handle()
+	}
+	if len(seen) != 2*n {
+		t.Errorf("the application has seen %d of %d: %v", len(seen), 2*n, seen)
+	}
+}

@@ -128,6 +128,14 @@ func headerText(s string) string {
 	}, s)
 }
 
+// version1Limits are those of what a phone pushes at once: no more than its channel's queue may hold, as more
+// would never fit.
+func (a *API) version1Limits(p phone) qst.Limits {
+	l := a.opts.Limits
+	l.MaxMessages = int(min(int64(l.MaxMessages), p.call.Limits.MaxMessages))
+	return l
+}
+
 // version1Push answers POST incoming. The ETag says how far what was taken goes: a
 // phone that sends more than may be in a batch sends the rest again.
 func (a *API) version1Push(c echo.Context, p phone) error {
@@ -144,7 +152,7 @@ func (a *API) version1Push(c echo.Context, p phone) error {
 	}
 	var messages []qst.Message
 	if err := a.compute(c.Request().Context(), p.channel, len(body), func() (err error) {
-		messages, err = qst.DecodeVersion1(charset, body, a.opts.Limits)
+		messages, err = qst.DecodeVersion1(charset, body, a.version1Limits(p))
 		return err
 	}); err != nil {
 		return err
@@ -269,7 +277,7 @@ func (a *API) version1Report(c echo.Context, p phone) error {
 	}
 	eventOf(c).in = len(body)
 	var newest []queue.State
-	if err := readReport(body, a.opts.Limits.MaxMessages, func(states []queue.State) error {
+	if err := readReport(body, a.version1Limits(p).MaxMessages, func(states []queue.State) error {
 		newest = append(newest, states...)
 		newest = append(newest[:0], newest[max(0, len(newest)-queue.KeptStates):]...)
 		return a.reportStates(c, p, states)
