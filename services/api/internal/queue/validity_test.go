@@ -239,3 +239,33 @@ func TestLapsedAreReported(t *testing.T) {
 		t.Errorf("%v %v", states, err)
 	}
 }
+
+// Messages that are over their age and have ends are dropped in parts: Redis does something else in between.
+func TestManyWithEndsExpire(t *testing.T) {
+	t.Parallel()
+	const n, parts = 2500, 3
+	s, c := open(t, func(_ *Options, l *Limits) { l.MaxMessages = n })
+	k := s.key(inbox)
+	for i := 0; i < n; i += 500 {
+		pushValid(t, s, inbox, strings.Repeat("x ", 500), time.Hour)
+	}
+	last, err := qst.ParseStreamID(c.XRevRangeN(t.Context(), k.Stream, "+", "-", 1).Val()[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pastMS(t, c, int64(last.Ms)+100)
+	s.caller.Limits.Retention = 50 * time.Millisecond
+	c.ConfigResetStat(t.Context())
+	if ids, _ := mustPull(t, s, Request{}); ids != "" {
+		t.Fatalf("given out: %.80s", ids)
+	}
+	if stats := c.Info(t.Context(), "commandstats").Val(); !strings.Contains(stats, fmt.Sprintf("cmdstat_evalsha:calls=%d,", parts)) {
+		t.Errorf("not in %d parts: %s", parts, stats)
+	}
+	if left := c.Exists(t.Context(), k.Stream+":ends").Val(); left != 0 {
+		t.Error("ends are left")
+	}
+	if totals, err := s.Totals(t.Context(), 0); err != nil || totals.Messages != 0 || totals.Bytes != 0 {
+		t.Errorf("%+v, %v", totals, err)
+	}
+}

@@ -3,7 +3,7 @@
 -- ARGV[8] -> bounds of dead letters: see lib/dead.lua
 --
 -- Returns {messages dropped, dead letters dropped, messages dropped as past their ends, 1 if some of
---          those are not reported, else 0; 1 if more are past their ends, else 0}
+--          those are not reported, else 0; 1 if there are more of either, else 0}
 local q = load()
 trim_dead(dead_bounds(ARGV[8]), (now()))
 if q.epoch == '' then
@@ -14,7 +14,7 @@ local messages, bytes = q.messages, q.tail - q.head
 measure(q)
 local retention = retention_now()
 local at = now()
-local dropped = expire(q, at, retention)
+local dropped, older = expire(q, at, retention)
 local lapsed, more = lapse(q, at)
 account(q, messages, bytes)
 if q.due > 0 then call('ZREM', PARTITION .. 'due', NAME) end
@@ -23,4 +23,4 @@ expect_expiry(q, retention)
 if q.ends > 0 then expect(q, q.ends) end
 if q.unreported > 0 then expect(q, at + 60000) end
 save(q)
-return {dropped, dead_dropped, lapsed, q.unreported, more and 1 or 0}
+return {dropped, dead_dropped, lapsed, q.unreported, (more or older) and 1 or 0}

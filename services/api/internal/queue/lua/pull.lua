@@ -15,7 +15,7 @@
 --          {trace context, …}: of what is confirmed; dead letters dropped; dropped as past their ends;
 --          1 if some of those are not reported, else 0}
 -- recovered: confirmed without a delivery that Redis remembers, as that was lost (see lib/history.lua)
--- outcome: 'lapsing' (some past their ends are left: run it again), 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
+-- outcome: 'lapsing' (some past their ends, or over their age, are left: run it again), 'read', 'empty', 'waiting', 'superseded' (a later poll waits: nothing was done) or
 -- 'unknown' (no such channel)
 local retention, max, max_bytes, max_deliveries = tonumber(ARGV[4]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(string.match(ARGV[10], '^%d+'))
 local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
@@ -51,10 +51,10 @@ local function serve()
     good, confirmed, traces, dead, recovered = take_back(q, epoch, id_ms, id_seq, alone)
     recovered = recovered or 0
   end
-  expired = expired + expire(q, at, retention)
-  local n
+  local n, older = expire(q, at, retention)
+  expired = expired + n
   n, lapsing = lapse(q, at)
-  lapsed = lapsed + n
+  lapsed, lapsing = lapsed + n, lapsing or older
   local whole = not lapsing
   if max > 0 and whole and q.pending > 0 then
     local most = max

@@ -73,25 +73,26 @@ local function retention_now()
   return tonumber(call('HGET', RECORD, 'retention') or '') or tonumber(ARGV[5])
 end
 
--- expire drops what is over its age. Returns how many messages.
+local EXPIRE_MAX = 1000 -- messages whose ends are forgotten in one run: Redis does nothing else meanwhile
+
+-- expire drops what is over its age. Returns how many messages, and whether there are more.
 local function expire(q, at, retention)
-  if retention <= 0 or q.messages == 0 or q.first + retention >= at then return 0 end
+  if retention <= 0 or q.messages == 0 or q.first + retention >= at then return 0, false end
   retention = retention_now()
-  if retention <= 0 then return 0 end
+  if retention <= 0 then return 0, false end
+  local stays, more = string.format('%.0f-0', at - retention), false
+  local last = string.format('%.0f-18446744073709551615', at - retention - 1)
   if q.ends > 0 then
-    local from = '-'
-    repeat
-      local ids = {}
-      for i, entry in ipairs(call('XRANGE', STREAM, from, string.format('(%.0f-0', at - retention), 'COUNT', 100)) do ids[i] = entry[1] end
-      forget_ends(q, ids)
-      from = #ids > 0 and '(' .. ids[#ids] or from
-    until #ids < 100
+    local ids = {}
+    for i, entry in ipairs(call('XRANGE', STREAM, '-', last, 'COUNT', EXPIRE_MAX)) do ids[i] = entry[1] end
+    forget_ends(q, ids)
+    if #ids == EXPIRE_MAX then last, stays, more = ids[EXPIRE_MAX], after(ids[EXPIRE_MAX]), true end
   end
-  local dropped = call('XTRIM', STREAM, 'MINID', '=', string.format('%.0f-0', at - retention))
+  local dropped = call('XTRIM', STREAM, 'MINID', '=', stays)
   if dropped > 0 then
-    acknowledge(q, string.format('%.0f-18446744073709551615', at - retention - 1))
+    acknowledge(q, last)
     set(q, 'messages', q.messages - dropped)
   end
   begin_at(q)
-  return dropped
+  return dropped, more
 end
