@@ -46,7 +46,7 @@ func (a *API) keepReports(ctx context.Context, n queue.Name, messages []qst.Mess
 
 // keepTrace keeps the trace of what is pushed to a gateway, for the reports to come. It is best effort.
 func (a *API) keepTrace(ctx context.Context, n queue.Name, traceparent string, messages []qst.Message) {
-	if traceparent == "" || n.Kind != queue.Outbound {
+	if traceparent == "" || n.Kind != queue.Outbound || len(messages) == 0 {
 		return
 	}
 	ids := make([]string, len(messages))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
@@ -12,11 +13,16 @@ import (
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
-// keptTraces is how many traced pushes of a queue are known for the reports to come.
-const keptTraces = 1000
+const (
+	// keptTraces is of how many of a queue's messages, about, it is known for the reports to come which
+	// push brought them: the latest ones, if their push was traced.
+	keptTraces = 1000
+	// tracesFor is for how long that is known after the last one.
+	tracesFor = 24 * time.Hour
+)
 
 // KeepTrace keeps the trace context of a push with the ids of its messages, so that what is reported
-// of them can be joined to it.
+// of them can be joined to it. A large batch takes the room of many small ones.
 func (o *Operator) KeepTrace(ctx context.Context, n Name, trace string, ids []string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.queues.opts.Timeout)
 	defer cancel()
@@ -24,10 +30,14 @@ func (o *Operator) KeepTrace(ctx context.Context, n Name, trace string, ids []st
 	if err != nil {
 		return err
 	}
-	return storage.Unavailable(o.rdb.XAdd(ctx, &redis.XAddArgs{
-		Stream: o.queues.key(n).Traces(), MaxLen: keptTraces, Approx: true,
+	key, pipe := o.queues.key(n).Traces(), o.rdb.Pipeline()
+	pipe.XAdd(ctx, &redis.XAddArgs{
+		Stream: key, MaxLen: int64(max(1, keptTraces/len(ids))),
 		Values: []string{"trace", trace, "messages", string(messages)},
-	}).Err())
+	})
+	pipe.PExpire(ctx, key, tracesFor)
+	_, err = pipe.Exec(ctx)
+	return storage.Unavailable(err)
 }
 
 // TracesOf returns the trace contexts of the pushes that brought messages, by their ids, each once, as
@@ -39,6 +49,10 @@ func (o *Operator) TracesOf(ctx context.Context, n Name, ids []string) (traces [
 	if err != nil {
 		return nil, storage.Unavailable(err)
 	}
+	asked := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		asked[id] = true
+	}
 	for _, e := range entries {
 		text, _ := e.Values["messages"].(string)
 		trace, _ := e.Values["trace"].(string)
@@ -46,7 +60,7 @@ func (o *Operator) TracesOf(ctx context.Context, n Name, ids []string) (traces [
 		if json.Unmarshal([]byte(text), &messages) != nil || slices.Contains(traces, trace) {
 			continue
 		}
-		if slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(messages, id) }) {
+		if slices.ContainsFunc(messages, func(id string) bool { return asked[id] }) {
 			traces = append(traces, trace)
 		}
 	}
