@@ -2,10 +2,14 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/queuestatetransfer/qst/services/api/internal/redistest"
 )
 
 // Parked polls, more than may be answered at once, are all answered when the replica drains;
@@ -54,5 +58,42 @@ func TestManyPollsInLine(t *testing.T) {
 	defer s.line.mu.Unlock()
 	if s.line.free != stepsAtOnce || s.line.first != nil {
 		t.Errorf("%d places are free, and %v is in line", s.line.free, s.line.first)
+	}
+}
+
+// A client goes while its poll looks into the queue, for Redis takes long to answer: what the look finds
+// was not delivered, and the next pull has it.
+func TestLookForNobody(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	opts, limits := defaults()
+	s := openOn(t, server, opts, limits)
+	_, p, err := s.Begin(t.Context(), inbox, s.caller, Request{Max: 10, Wait: time.Hour})
+	if err != nil || p == nil {
+		t.Fatal(p, err)
+	}
+	answered := make(chan error, 1)
+	p.Park(context.Background(), func(_ context.Context, d Delivery, err error) {
+		if err == nil {
+			err = fmt.Errorf("answered with %q", d.Payloads)
+		}
+		answered <- err
+	})
+	server.Client().HSet(t.Context(), s.key(inbox).Meta(), "waiter", "") // as if it had been lost: then nobody hears of the push
+	mustPush(t, s, batch(10, "1"))
+	server.Freeze()
+	p.notify(func(n *news) { n.recheck = true })
+	waitUntil(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.state == steps && p.cancel != nil
+	})
+	p.Leave()
+	server.Thaw()
+	if err := <-answered; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if ids, d := mustPull(t, s, Request{}); ids != "1" || d.Redelivered != 0 {
+		t.Errorf("%q, redelivered %d", ids, d.Redelivered)
 	}
 }
