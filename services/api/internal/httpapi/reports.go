@@ -14,13 +14,11 @@ import (
 // the messages they speak of. It is done when the batch is stored: one that was refused is told again.
 // If it fails, the push fails, and is told again, too: its messages are duplicates then, and no report is lost.
 func (a *API) keepReports(ctx context.Context, n queue.Name, messages []qst.Message) error {
-	var states []queue.State
-	for i := range messages {
-		if r, ok := messages[i].Report(); ok {
-			states = append(states, queue.State{Message: r.Message, State: r.Status, Code: r.Code})
-		}
+	if n.Kind != queue.Inbound {
+		return nil
 	}
-	if len(states) == 0 || n.Kind != queue.Inbound {
+	states := queue.StatesIn(messages)
+	if len(states) == 0 {
 		return nil
 	}
 	if err := a.opts.Operator.AddStates(ctx, n.Channel, states); err != nil {

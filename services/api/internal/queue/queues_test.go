@@ -465,3 +465,25 @@ func waitUntil(t testing.TB, f func() bool) {
 		<-tick.C
 	}
 }
+
+// The sweep comes to what is over its age behind many queues that were due and hold nothing of the kind.
+func TestSweepGoesOn(t *testing.T) {
+	t.Parallel()
+	s, c := open(t, func(_ *Options, l *Limits) { l.Retention = 50 * time.Millisecond })
+	mustPush(t, s, batch(10, "1"))
+	p := s.partition()
+	due := c.ZScore(t.Context(), p.Due(), inbox.Channel+":"+string(inbox.Kind)).Val()
+	for i, n := 0, 0; n < 3*sweepBatch; i++ { // they were emptied long ago
+		if channel := fmt.Sprint("emptied-", i); s.opts.Layout.PartitionOf(channel) == s.key(inbox).Partition {
+			c.ZAdd(t.Context(), p.Due(), redis.Z{Score: due - 1, Member: channel + ":inbound"})
+			n++
+		}
+	}
+	pastMS(t, c, int64(due)+10)
+	if err := s.sweeper.step(t.Context(), s.key(inbox).Partition); err != nil {
+		t.Fatal(err)
+	}
+	if left := c.ZCard(t.Context(), p.Due()).Val() + c.XLen(t.Context(), s.key(inbox).Stream).Val(); left != 0 {
+		t.Errorf("%d are left", left)
+	}
+}

@@ -8,10 +8,11 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/queuestatetransfer/qst/pkg/qst"
 	"github.com/queuestatetransfer/qst/services/api/internal/storage"
 )
 
-// What phones that speak version 1 of the protocol tell and ask beside messages.
+// What gateways report of messages, and what else phones that speak version 1 of the protocol tell and ask.
 
 const (
 	// KeptStates is how many of a channel's delivery states are kept, the newest ones.
@@ -30,12 +31,22 @@ const (
 	StateUnknown   = "unknown"
 )
 
-// State is what a phone reports of a message that it was given.
+// State is what a gateway reports of a message that it was given.
 type State struct {
 	Message string // its id
 	State   string // confirmed, failed, or what the phone calls it
 	Code    string // the network's own word for it; "": none
 	At      time.Time
+}
+
+// StatesIn returns what the delivery reports among a gateway's messages say.
+func StatesIn(messages []qst.Message) (states []State) {
+	for i := range messages {
+		if r, ok := messages[i].Report(); ok {
+			states = append(states, State{Message: r.Message, State: r.Status, Code: r.Code})
+		}
+	}
+	return states
 }
 
 // LastPushed returns the id of the message that a client last pushed into a queue,

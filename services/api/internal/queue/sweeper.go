@@ -64,7 +64,7 @@ func (s *sweeper) step(ctx context.Context, partition int) error {
 
 // drop drops what is over its age from the queues whose time in an index is so long ago.
 func (s *sweeper) drop(ctx context.Context, index string, ago time.Duration) error {
-	for ctx.Err() == nil {
+	for first := ""; ctx.Err() == nil; {
 		names, err := s.names(ctx, index, ago)
 		if err != nil {
 			return storage.Unavailable(err)
@@ -82,10 +82,11 @@ func (s *sweeper) drop(ctx context.Context, index string, ago time.Duration) err
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		// Clocks differ: what is due by this replica's may not be by Redis's yet.
-		if len(names) < sweepBatch || dropped == 0 {
+		// Clocks differ: what is due by this replica's may not be by Redis's yet. It is there again then.
+		if len(names) < sweepBatch || dropped == 0 && names[0] == first {
 			return nil
 		}
+		first = names[0]
 	}
 	return nil
 }

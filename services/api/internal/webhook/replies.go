@@ -55,5 +55,10 @@ func (d *delivery) reply(ctx context.Context, id string, a reply) error {
 		}
 		return fmt.Errorf("they are not stored yet: %w", err)
 	}
+	if states := queue.StatesIn(messages); to.Kind == queue.Inbound && len(states) > 0 { // it is a gateway that replies
+		if err := d.w.opts.Operator.AddStates(ctx, to.Channel, states); err != nil {
+			return fmt.Errorf("what they report is not kept yet: %w", err)
+		}
+	}
 	return nil
 }
