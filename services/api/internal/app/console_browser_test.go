@@ -172,17 +172,6 @@ func (b *browser) see(words string) {
 	})
 }
 
-// gone waits until the page says something no more.
-func (b *browser) gone(words string) {
-	b.t.Helper()
-	eventually(b.t, "the page ceases to show it", func() error {
-		if text := b.text(); strings.Contains(text, words) {
-			return fmt.Errorf("%q in:\n%s", words, text)
-		}
-		return nil
-	})
-}
-
 // script runs an expression in the page, and returns what it is.
 func script[T any](b *browser, expression string) T {
 	b.t.Helper()

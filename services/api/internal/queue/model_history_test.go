@@ -33,11 +33,6 @@ type modelCopy struct {
 	before     []modelEpoch
 }
 
-func (m *model) message(payload string) *modelMessage {
-	m.next++
-	return &modelMessage{payload: payload, seq: m.next}
-}
-
 // confirmedBefore returns how many messages an ETag of an epoch before confirms: those that its
 // client has seen, whether they are known to be delivered or not.
 func (m *model) confirmedBefore(e modelETag) (n int) {

@@ -49,12 +49,13 @@ func TestValidity(t *testing.T) {
 	pushValid(t, q, inbox, "4", 0)
 	pushValid(t, q, inbox, "5", time.Hour)
 	pushValid(t, q, inbox, "6", 50*time.Millisecond)
-	got, d := mustPull(t, q, Request{Max: 2})
+	got, _ := mustPull(t, q, Request{Max: 2})
 	if !strings.HasPrefix("1 2", got) { // under load it is over already
 		t.Fatalf("pulled %q", got)
 	}
 	pastMS(t, c, c.Time(t.Context()).Val().UnixMilli()+50)
-	if got, d = mustPull(t, other, Request{}); got != "1 4 5" {
+	got, d := mustPull(t, other, Request{})
+	if got != "1 4 5" {
 		t.Errorf("pulled %q", got)
 	}
 	if _, bytes, byMeta := held(t, q, c); bytes != byMeta {
@@ -159,14 +160,14 @@ func TestHolesAreBounded(t *testing.T) {
 		pushValid(t, q, inbox, whole(i), time.Millisecond)
 	}
 	pastMS(t, c, c.Time(t.Context()).Val().UnixMilli()+1)
-	ids, d := mustPull(t, q, Request{})
+	ids, first := mustPull(t, q, Request{})
 	if ids != "first" {
 		t.Fatalf("pulled %q", ids)
 	}
 	check(1, 1)
 	pushValid(t, q, inbox, "after", 0)
 	check(2, 1)
-	if ids, d = mustPull(t, q, Request{Processed: UpTo(d.ETag)}); ids != "after" || holes() != 0 {
+	if ids, _ = mustPull(t, q, Request{Processed: UpTo(first.ETag)}); ids != "after" || holes() != 0 {
 		t.Errorf("pulled %q, %d holes are left", ids, holes())
 	}
 

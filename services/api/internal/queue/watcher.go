@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -127,11 +126,12 @@ const noticeBatch = 200
 // tell logs what has changed, and has the operators' channel told.
 func (w *watcher) tell(ctx context.Context, all []Change) {
 	for _, c := range all {
-		level, what := slog.LevelWarn, "a channel is not well"
+		log := w.queues.log.With("channel", c.Channel, "state", c.Condition, "since", c.Since.Format(time.RFC3339))
 		if c.Over {
-			level, what = slog.LevelInfo, "a channel is well again"
+			log.InfoContext(ctx, "a channel is well again")
+		} else {
+			log.WarnContext(ctx, "a channel is not well")
 		}
-		w.queues.log.Log(ctx, level, what, "channel", c.Channel, "state", c.Condition, "since", c.Since.Format(time.RFC3339))
 	}
 	if w.queues.opts.UnwellNotice == nil {
 		return
