@@ -22,24 +22,14 @@ local poll, wait, since = ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local at, us = now()
 DEAD_BOUNDS = ARGV[10]
 
-local q = load()
-if not known(q) then return {'unknown', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0, 0} end
+local function nothing(outcome) return {outcome, '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0, 0} end
 
--- Polls of one queue follow each other: a later one supersedes an earlier one, never the
--- other way round (an earlier one looks again when its replica may have missed a wake).
+local q = load()
+if not known(q) then return nothing('unknown') end
 if poll ~= '' then
-  local first_run = since == ''
-  if first_run then since = us end
-  if q.waiter ~= '' then
-    local waits_since, waiter = string.match(q.waiter, '^(%d+) (%S+ %S+)')
-    if waiter == REPLICA .. ' ' .. poll then
-      set(q, 'waiter', '')
-    elseif not first_run and tonumber(waits_since) > tonumber(since) then
-      return {'superseded', '', 0, at, since, 0, 0, 0, 0, {}, {}, {}, 0, 0, 0}
-    else
-      release(q, 'superseded')
-    end
-  end
+  local later
+  since, later = supersede(q, poll, since, us)
+  if later then return nothing('superseded') end
 end
 
 local good, confirmed, traces, expired, dead, redelivered, recovered, read = 0, {}, {}, 0, 0, 0, 0, {}
@@ -78,22 +68,13 @@ if q.epoch ~= '' then
     serve()
   end
   account(q, messages, bytes)
-  if #read > 0 then
-    set(q, 'alone', #read == WIDTH and read[1] or '')
-    if max_deliveries > 0 then
-      set(q, 'answer', trying and '' or read[#read - WIDTH + 1])
-      set(q, 'given', #read / WIDTH)
-    end
-  end
-  -- Deliveries to a poll that was held may be given back; see give_back.lua.
-  local handed = poll ~= '' and since ~= us and #read > 0 and REPLICA .. ' ' .. poll or ''
-  if handed ~= q.handed then set(q, 'handed', handed) end
+  note_answer(q, read, max_deliveries, trying, poll ~= '' and since ~= us and REPLICA .. ' ' .. poll or '')
 end
 
 local outcome = #read > 0 and 'read' or lapsing and 'lapsing' or 'empty'
 if outcome == 'empty' and poll ~= '' and wait > 0 then
   outcome = 'waiting'
-  set(q, 'waiter', table.concat({since, REPLICA, poll, string.format('%.0f', at + wait), ARGV[8], ARGV[9]}, ' '))
+  wait_for(q, poll, since, at + wait, ARGV[8], ARGV[9])
 end
 save(q)
 if q.epoch == '' and outcome == 'waiting' then call('PEXPIRE', META, wait + 1000) end

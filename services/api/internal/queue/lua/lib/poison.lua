@@ -54,3 +54,15 @@ local function try(q, read, max_bytes)
   end
   return #read / WIDTH, again
 end
+
+-- note_answer keeps what the next pull has to know of an answer. waited: the poll that it is handed
+-- to, if that one was held, as such deliveries may be given back (see give_back.lua); else ''.
+local function note_answer(q, read, max_deliveries, trying, waited)
+  if #read == 0 then waited = '' end
+  if waited ~= q.handed then set(q, 'handed', waited) end
+  if #read == 0 then return end
+  set(q, 'alone', #read == WIDTH and read[1] or '')
+  if max_deliveries == 0 then return end
+  set(q, 'answer', trying and '' or read[#read - WIDTH + 1])
+  set(q, 'given', #read / WIDTH)
+end

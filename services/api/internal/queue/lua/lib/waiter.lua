@@ -23,6 +23,31 @@ local function release(q, what)
   notify(replica, poll, what)
 end
 
+-- supersede has a poll take the place of the one that waits: polls of one queue follow each other.
+-- A later one supersedes an earlier one, never the other way round (an earlier one looks again when
+-- its replica may have missed a wake). since: when the poll began to wait, as its first run said, ''
+-- in its first run, which is at us. Returns since when it waits, and true if a
+-- later one waits.
+local function supersede(q, poll, since, us)
+  local first_run = since == ''
+  if first_run then since = us end
+  if q.waiter == '' then return since, false end
+  local waits_since, waiter = string.match(q.waiter, '^(%d+) (%S+ %S+)')
+  if waiter == REPLICA .. ' ' .. poll then
+    set(q, 'waiter', '')
+  elseif not first_run and tonumber(waits_since) > tonumber(since) then
+    return since, true
+  else
+    release(q, 'superseded')
+  end
+  return since, false
+end
+
+-- wait_for makes a poll its queue's waiter until a time, ms.
+local function wait_for(q, poll, since, ends, max, max_bytes)
+  set(q, 'waiter', table.concat({since, REPLICA, poll, string.format('%.0f', ends), max, max_bytes}, ' '))
+end
+
 -- hand_off delivers what was just pushed, as far as the waiting poll may have it. ids and
 -- payloads are all that the queue holds. Returns the poll and how many messages it got if the
 -- poll is the calling replica's own, which then hands them over in memory; else '' and 0.
