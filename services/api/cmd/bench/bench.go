@@ -51,6 +51,8 @@ func parts() []part {
 		{"calls", "what Redis executes for a message", (*bench).commands, false},
 		{"channels", "whether a message costs more where there are more channels (-channels)", (*bench).population, false},
 		{"memory", "what a held poll takes", (*bench).memory, true},
+		{"neighbour", "what the client of one channel notices of another's that does its worst", (*bench).neighbour, false},
+		{"guesses", "how fast wrong credentials are answered, and what the time of an answer tells", (*bench).guess, false},
 		{"costs", "what each thing costs the service, for docs/capacity.md", (*bench).capacity, false},
 	}
 }

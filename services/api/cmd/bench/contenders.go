@@ -85,12 +85,13 @@ func startService(ctx context.Context, m *machine, name, program string) (c *con
 // startLocked starts another replica on the service's Redis, one that asks for
 // credentials, and so many channels that have one. It forgets them at once: what is
 // measured is a request that has to look them up.
-func startLocked(ctx context.Context, m *machine, program string, service *contender, channels int) (*contender, error) {
+func startLocked(ctx context.Context, m *machine, program string, service *contender, channels int, env ...string) (*contender, error) {
 	c := &contender{name: "locked", redis: service.redis}
 	public, err := freeAddress()
 	if err != nil {
 		return c, err
 	}
+	c.public = public
 	var text bytes.Buffer
 	fmt.Fprintln(&text, "channels:")
 	for i := range channels {
@@ -101,10 +102,10 @@ func startLocked(ctx context.Context, m *machine, program string, service *conte
 	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
 		return c, err
 	}
-	c.server, err = m.start(ctx, public, []string{
+	c.server, err = m.start(ctx, public, append([]string{
 		"QST_REDIS_URL=redis://" + c.redis.address, "QST_BOOTSTRAP_FILE=" + file, "QST_AUTH_CACHE=100ms",
 		"QST_LISTEN_ADDR=" + public, "QST_ADMIN_ADDR=127.0.0.1:0", "QST_REBALANCE_PERCENT=0",
-	}, program)
+	}, env...), program)
 	if err != nil {
 		return c, err
 	}

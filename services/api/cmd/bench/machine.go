@@ -149,6 +149,18 @@ func (p process) memory() (int64, error) {
 	return sum, nil
 }
 
+// peak is the most of the machine's memory that it has had, in bytes.
+func (p process) peak() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	if err != nil {
+		return 0, err
+	}
+	_, kb, _ := strings.Cut(string(text), "VmHWM:")
+	kb, _, _ = strings.Cut(kb, "kB")
+	n, err := strconv.ParseInt(strings.TrimSpace(kb), 10, 64)
+	return n << 10, err
+}
+
 // family is the process and its children: nginx works in children.
 func (p process) family() []int {
 	pids := []int{p.pid}

@@ -43,6 +43,7 @@ type options struct {
 	polls    int // held for the memory's sake
 	channels counts
 	timeout  time.Duration
+	assault  string
 }
 
 // names is a flag that chooses some of what there is.
@@ -83,6 +84,7 @@ func main() {
 	flag.IntVar(&o.polls, "polls", 10_000, "polls held when memory is measured")
 	o.channels = counts{100, 10_000}
 	flag.Var(&o.channels, "channels", "how many channels there are, in the part of that name; 1000000 take some six minutes and 3 GB, and -timeout 30m")
+	flag.StringVar(&o.assault, "assault", "", "name@address: be the assault of that name on a service that the part neighbour has started; it starts this itself")
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "bounds all of it; the default parts take some six minutes")
 	flag.Parse()
 	if flag.NArg() > 0 || o.rounds < 1 || o.pushes < batchSize || o.wakes < 1 || o.polls < 1 {
@@ -100,6 +102,9 @@ func run(o options) error {
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done in %s (-timeout)", o.timeout))
 	defer cancel()
+	if o.assault != "" {
+		return assail(ctx, o.assault)
+	}
 	text, err := os.ReadFile(o.texts)
 	if err != nil {
 		return err

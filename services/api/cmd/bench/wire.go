@@ -41,6 +41,7 @@ func dialWire(ctx context.Context, address string) (*wire, error) {
 
 // exchange sends a request and reads its answer. A status that is not 2xx is an error.
 func (w *wire) exchange(request []byte) error {
+	w.status = 0
 	if _, err := w.conn.Write(request); err != nil {
 		return err
 	}

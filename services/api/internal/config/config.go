@@ -84,7 +84,7 @@ type Config struct {
 
 	QueueMaxDigests int64 `split_words:"true" default:"1000000" min:"1000" max:"100000000" desc:"Messages of a queue that are known for the same when they are sent again, at the most: beyond it the oldest are forgotten before QST_DEDUP_WINDOW is over. Each takes about 120 bytes in Redis."`
 
-	PushRate           int64 `split_words:"true" default:"10000" min:"1" max:"1000000000" zero:"any number" desc:"Messages that a channel may push in a second, on each replica. More: 503, with Retry-After."`
+	PushRate           int64 `split_words:"true" default:"10000" min:"1" max:"1000000000" zero:"any number" desc:"Messages that a channel may push in a second, on each replica. One more waits for a second or two, then: 503, with Retry-After."`
 	ChannelMaxRequests int   `split_words:"true" default:"64" min:"4" max:"100000" desc:"Requests of a channel that a replica works on at a time. One more waits for a second, then: 503."`
 	ChannelMaxInFlight Bytes `split_words:"true" default:"64MiB" min:"1MiB" max:"1024GiB" desc:"Memory that a channel's requests may take on a replica at a time, as the service reckons it: a push four times its decompressed size, an answer up to six times the size of its messages in JSON. More: 503."`
 	MaxInFlight        Bytes `split_words:"true" default:"384MiB" min:"1MiB" max:"1024GiB" desc:"The same for all channels together. Stay under half the memory that the replica has beside its held polls."`

@@ -43,6 +43,7 @@ type event struct {
 	confirmed int
 	in, out   int // bytes of bodies, decompressed
 	held      time.Duration
+	slowed    time.Duration // waiting for its channel's rate
 	err       error
 	reason    string     // of err
 	leftOut   int64      // lines that were left out before this one
@@ -97,7 +98,7 @@ func (a *API) complete(c echo.Context, e *event) {
 		c.Error(e.err) // writes the answer: see fail
 	}
 	r, status := c.Request(), c.Response().Status
-	service := time.Since(e.start) - e.held
+	service := time.Since(e.start) - e.held - e.slowed
 	if e.span != nil {
 		e.end(e.span, r, status)
 	}

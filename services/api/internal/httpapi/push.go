@@ -15,12 +15,14 @@ import (
 
 // push answers a POST; see "Pushing" in the protocol.
 func (a *API) push(c echo.Context, n queue.Name, call queue.Caller) error {
-	r := c.Request()
+	r, ev := c.Request(), eventOf(c)
+	if err := a.beforeRead(r.Context(), ev, n.Channel); err != nil {
+		return err
+	}
 	body, err := a.body(c)
 	if err != nil {
 		return err
 	}
-	ev := eventOf(c)
 	ev.in = len(body)
 	format, charset, err := contentType(r, body)
 	if err != nil {
@@ -58,8 +60,8 @@ func (a *API) enqueue(c echo.Context, n queue.Name, call queue.Caller, messages 
 	}); err != nil {
 		return qst.Result{}, err
 	}
-	if after := a.rates.take(n.Channel, ev.pushRate, max(1, len(messages))); after > 0 {
-		return qst.Result{}, overRate(ev.pushRate, after)
+	if err := a.waitForRate(ctx, ev, n.Channel, max(1, len(messages))); err != nil {
+		return qst.Result{}, err
 	}
 	if a.opts.Tracing {
 		var span trace.Span

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -28,12 +29,8 @@ func newRates(burst int) *rates {
 	return &rates{burst: burst, channels: channels}
 }
 
-// take lets a channel push n messages, with perSecond as its rate (0: any). If that is too
-// much now, it returns after how long it is not.
-func (r *rates) take(channel string, perSecond int64, n int) (after time.Duration) {
-	if perSecond == 0 {
-		return 0
-	}
+// of returns the limiter of a channel with a rate.
+func (r *rates) of(channel string, perSecond int64) *rate.Limiter {
 	limit, burst := rate.Limit(perSecond), max(r.burst, int(perSecond))
 	l, ok := r.channels.Get(channel)
 	if !ok {
@@ -46,11 +43,57 @@ func (r *rates) take(channel string, perSecond int64, n int) (after time.Duratio
 		l.SetLimit(limit)
 		l.SetBurst(burst)
 	}
-	turn := l.ReserveN(time.Now(), n)
+	return l
+}
+
+// take lets a channel push n messages, with perSecond as its rate (0: any). If that is too
+// much now, it returns after how long it is not.
+func (r *rates) take(channel string, perSecond int64, n int) (after time.Duration) {
+	if perSecond == 0 {
+		return 0
+	}
+	turn := r.of(channel, perSecond).ReserveN(time.Now(), n)
 	if after = turn.Delay(); after > 0 {
 		turn.Cancel()
 	}
 	return after
+}
+
+// ratePatience is how long a push waits for its channel's rate. One that would wait longer
+// waits as long, and is refused: so whoever sends on regardless is slowed, for it has one of
+// its channel's places meanwhile.
+const ratePatience = time.Second
+
+// beforeRead refuses a push, before its body is read, if those before it have used up its
+// channel's rate for longer than it would wait.
+func (a *API) beforeRead(ctx context.Context, ev *event, channel string) error {
+	if ev.pushRate == 0 {
+		return nil
+	}
+	after := time.Duration(-a.rates.of(channel, ev.pushRate).Tokens() / float64(ev.pushRate) * float64(time.Second))
+	if after <= ratePatience {
+		return nil
+	}
+	a.pause(ctx, ev, ratePatience)
+	return errors.Join(ctx.Err(), overRate(ev.pushRate, after))
+}
+
+// waitForRate has a push of n messages wait until its channel may push as many.
+func (a *API) waitForRate(ctx context.Context, ev *event, channel string, n int) error {
+	if ev.pushRate == 0 {
+		return nil
+	}
+	turn := a.rates.of(channel, ev.pushRate).ReserveN(time.Now(), n)
+	after := turn.Delay()
+	if after == 0 {
+		return nil
+	}
+	if after <= 2*ratePatience && a.pause(ctx, ev, after) { // twice: it was let in while others were, too
+		return nil
+	}
+	turn.Cancel()
+	a.pause(ctx, ev, ratePatience)
+	return errors.Join(ctx.Err(), overRate(ev.pushRate, after))
 }
 
 // reasonPushRate is why a push over the rate is refused.
@@ -62,6 +105,7 @@ func (a *API) pause(ctx context.Context, ev *event, d time.Duration) bool {
 	if time.Since(ev.start)+d > a.opts.RequestTimeout {
 		return false
 	}
+	defer func(start time.Time) { ev.slowed += time.Since(start) }(time.Now())
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -10,7 +10,7 @@ import (
 // supersededPause delays the answer to a superseded poll. Two clients that both poll one queue
 // supersede each other in turn; this keeps them from doing it as fast as the network lets them.
 // A client whose earlier connection died, the usual case, doesn't notice.
-const supersededPause = 250 * time.Millisecond
+const supersededPause = time.Second
 
 // handed makes an answer of what was handed over.
 func (q *Queues) handed(ctx context.Context, n Name, h *handoff) (d Delivery, err error) {

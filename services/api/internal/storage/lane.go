@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -17,6 +18,13 @@ const (
 	// durableLanes is the same for scripts that wait for Redis replicas: such a pipeline
 	// takes as long as the replicas do, and only its own connection waits.
 	durableLanes = 8
+	// largeLanes and largeDurableLanes are those for large commands, of which one of a channel goes
+	// at a time in each: Redis does nothing else for as long as one takes, and the others wait.
+	largeLanes, largeDurableLanes = 1, 2
+	// large is from how many bytes on a command is one, or its answer (see weight): some 80 messages.
+	large = 32 << 10
+	// largeKept bounds for how many channels and scripts it is known that the last answer was large.
+	largeKept = 10_000
 	// laneQueue is how many commands may wait for a lane without being watched over: two lanes
 	// are through with them in time, also if Redis answers none.
 	laneQueue = 1024
@@ -53,6 +61,12 @@ func sizeOf(args []any) int {
 	return n
 }
 
+// answered says what its answer will be known by.
+func (j *job) answered() answered {
+	sha, _ := j.cmd.Args()[1].(string)
+	return answered{j.channel, sha}
+}
+
 // cost is what a job counts when turns are shared: the script itself, its arguments, their bytes.
 func (j *job) cost() int64 {
 	const base, perByte = 16, 512
@@ -63,33 +77,54 @@ func (j *job) cost() int64 {
 type node struct {
 	runner         *Runner
 	client         *redis.Client
-	plain, durable *turns
-	entering       sync.RWMutex  // held while a job enters a lane; gone is closed under it
-	gone           chan struct{} // closed when the node has left the Cluster
+	plain, durable lanes
+	answers        *lru.Cache[answered, struct{}] // the last one was large
+	entering       sync.RWMutex                   // held while a job enters a lane; gone is closed under it
+	gone           chan struct{}                  // closed when the node has left the Cluster
 
 	meeting sync.Mutex
 	process process
 }
 
+// lanes are what waits for those of one kind.
+type lanes struct{ usual, large *turns }
+
+// answered is whose answer to which script it was.
+type answered struct{ channel, sha string }
+
 func newNode(r *Runner, client *redis.Client) *node {
-	n := &node{runner: r, client: client, plain: newTurns(plainLanes), durable: newTurns(durableLanes), gone: make(chan struct{})}
-	for range plainLanes {
-		r.workers.Go(func() { n.lane(n.plain, false) })
+	answers, err := lru.New[answered, struct{}](largeKept)
+	if err != nil {
+		panic(err) // the size is a constant
 	}
+	n := &node{runner: r, client: client, answers: answers, gone: make(chan struct{})}
+	n.plain = lanes{n.begin(plainLanes, pipelineOfOne, false), n.begin(largeLanes, 1, false)}
 	if r.opts.MinReplicas > 0 {
-		for range durableLanes {
-			r.workers.Go(func() { n.lane(n.durable, true) })
-		}
+		n.durable = lanes{n.begin(durableLanes, pipelineOfOne, true), n.begin(largeDurableLanes, 1, true)}
 	}
 	return n
+}
+
+// begin begins lanes in whose pipelines so many commands of one channel may be, and returns what
+// waits for them.
+func (n *node) begin(lanes, ofOne int, durable bool) *turns {
+	queue := newTurns(lanes)
+	for range lanes {
+		n.runner.workers.Go(func() { n.lane(queue, ofOne, durable) })
+	}
+	return queue
 }
 
 // do sends a job, and returns when it is done. An error says that it never will be: then
 // the job may still be in a lane's hands.
 func (n *node) do(j *job, durable bool) error {
-	queue := n.plain
+	kind := n.plain
 	if durable {
-		queue = n.durable
+		kind = n.durable
+	}
+	queue := kind.usual
+	if j.size >= large || n.answers.Contains(j.answered()) {
+		queue = kind.large
 	}
 	soon, err := n.enter(queue, j)
 	if err != nil {
@@ -138,7 +173,7 @@ func (n *node) leave(queue *turns) {
 
 // lane sends what waits, as one pipeline after another, until the runner closes or the node has
 // left the Cluster.
-func (n *node) lane(queue *turns, durable bool) {
+func (n *node) lane(queue *turns, ofOne int, durable bool) {
 	var batch []*job
 	taken := make(map[string]int)
 	for {
@@ -164,7 +199,7 @@ func (n *node) lane(queue *turns, durable bool) {
 		clear(taken)
 		taken[first.channel]++
 		for size := first.size; len(batch) < pipelineMost; {
-			j := queue.takeWithin(pipelineBytes-size, taken)
+			j := queue.takeWithin(pipelineBytes-size, ofOne, taken)
 			if j == nil {
 				break
 			}
@@ -192,6 +227,7 @@ func (n *node) send(batch []*job, durable bool) {
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for _, j := range batch {
+		n.learn(j)
 		j.err = j.cmd.Err()
 		if j.err == nil && wait != nil {
 			if have, err := wait.Int(); err != nil {
@@ -202,6 +238,35 @@ func (n *node) send(batch []*job, durable bool) {
 		}
 		j.done <- struct{}{}
 	}
+}
+
+// learn keeps whether the answer to a job was large: the next one may be.
+func (n *node) learn(j *job) {
+	is, was := weight(j.cmd.Val()) >= large, n.answers.Contains(j.answered())
+	if is == was {
+		return
+	}
+	if is {
+		n.answers.Add(j.answered(), struct{}{})
+	} else {
+		n.answers.Remove(j.answered())
+	}
+}
+
+// weight is how large a reply counts: its bytes, and as many as take Redis as long as it takes to
+// find each of its elements.
+func weight(reply any) (n int) {
+	const perElement = 128
+	switch v := reply.(type) {
+	case string:
+		return len(v)
+	case []any:
+		n = perElement * len(v)
+		for _, e := range v {
+			n += weight(e)
+		}
+	}
+	return n
 }
 
 // isReply tells whether an error is what Redis answered, rather than one of the way to it.

@@ -63,12 +63,12 @@ func (t *turns) dropLate() {
 }
 
 // takeWithin is take of a job that is no larger than room, and of a channel that has fewer than
-// pipelineOfOne taken already.
-func (t *turns) takeWithin(room int, taken map[string]int) *job {
+// ofOne taken already.
+func (t *turns) takeWithin(room, ofOne int, taken map[string]int) *job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.dropLate()
-	if j, ok := t.jobs.First(); !ok || j.size > room || taken[j.channel] >= pipelineOfOne {
+	if j, ok := t.jobs.First(); !ok || j.size > room || taken[j.channel] >= ofOne {
 		return nil
 	}
 	j, _ := t.jobs.Take()

@@ -2,7 +2,9 @@ package storage
 
 import (
 	"errors"
+	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -54,15 +56,15 @@ func TestTurnsAreShared(t *testing.T) {
 	q = newTurns(1)
 	large := add("a", 5000)
 	none := map[string]int{}
-	if q.takeWithin(4999, none) != nil {
+	if q.takeWithin(4999, pipelineOfOne, none) != nil {
 		t.Error("too large")
 	}
 	small := add("b", 1)
-	if q.takeWithin(5000, none) != large || q.takeWithin(1, none) != small || q.take() != nil {
+	if q.takeWithin(5000, pipelineOfOne, none) != large || q.takeWithin(1, pipelineOfOne, none) != small || q.take() != nil {
 		t.Error("order")
 	}
 	one := add("a", 1)
-	if q.takeWithin(5000, map[string]int{"a": pipelineOfOne}) != nil || q.take() != one {
+	if q.takeWithin(5000, pipelineOfOne, map[string]int{"a": pipelineOfOne}) != nil || q.take() != one {
 		t.Error("a channel has no more of a pipeline than it may")
 	}
 	withdrawn := add("a", 1)
@@ -83,7 +85,7 @@ func TestLateJobsEnd(t *testing.T) {
 	late := time.Now().Add(-ConnectionWait - time.Second)
 	jobs := []*job{add(late), add(late), add(time.Now()), add(late), add(time.Now())}
 	taken := map[string]int{}
-	if q.take() != jobs[2] || q.takeWithin(1<<20, taken) != jobs[4] {
+	if q.take() != jobs[2] || q.takeWithin(1<<20, pipelineOfOne, taken) != jobs[4] {
 		t.Error("a late job has a turn")
 	}
 	for _, i := range []int{0, 1, 3} {
@@ -127,5 +129,55 @@ func TestMeetingsThatFailAreShared(t *testing.T) {
 	s.Thaw()
 	if _, err := runner.Run(t.Context(), script, "qst:k"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is large, by its bytes or by its last answer, waits apart from the rest, and one at a time
+// of a channel is under way: so nobody else waits for more.
+func TestLargeCommandsWaitApart(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	runner := NewRunner(s.Service(), RunnerOptions{Timeout: time.Minute})
+	defer runner.Close()
+	script := NewScript(Always, "local l = {} for i = 1, tonumber(ARGV[1]) do l[i] = 'x' end return l")
+	l := NewLayout("qst", 1, false)
+	run := func(channel string, args ...any) {
+		if _, err := runner.Run(t.Context(), script, l.Queue(channel, "inbound").Stream, args...); err != nil {
+			t.Error(err)
+		}
+	}
+	run("many", 1000)
+	run("few", 1)
+	var n *node
+	for _, n = range runner.nodes {
+	}
+	s.Freeze()
+	var callers sync.WaitGroup
+	for range 5 {
+		callers.Go(func() { run("many", 1000) })
+		callers.Go(func() { run("long", 1, strings.Repeat("x", large)) })
+		callers.Go(func() { run("few", 1) })
+	}
+	waiting := func(q *turns, channel string) int {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.jobs.LenOf(channel)
+	}
+	// One pipeline of large ones is under way, with one of a channel or of both.
+	for waiting(n.plain.large, "many")+waiting(n.plain.large, "long") < 8 {
+		runtime.Gosched()
+	}
+	if a, b := waiting(n.plain.large, "many"), waiting(n.plain.large, "long"); a < 4 || b < 4 {
+		t.Errorf("%d and %d wait: more than one of a channel is under way", a, b)
+	}
+	if a, b := waiting(n.plain.usual, "many"), waiting(n.plain.large, "few"); a+b != 0 {
+		t.Errorf("%d large ones wait with the others, %d others with the large ones", a, b)
+	}
+	s.Thaw()
+	callers.Wait()
+	run("many", 1) // its answer is small now, and so is its next command
+	run("few", 1)
+	if n.answers.Len() != 0 {
+		t.Errorf("%d channels count as large", n.answers.Len())
 	}
 }
