@@ -64,7 +64,12 @@ type gatewayFlags struct {
 func (f *gatewayFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.path, "config", "", "the bridge's configuration `file`")
 	cmd.Flags().BoolVar(&f.check, "check", false, "say what is wrong with the gateway, the way to the service and the configuration, and end")
-	_ = cmd.MarkFlagRequired("config")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if f.path == "" {
+			return usagef("--config is missing: %s --config FILE", cmd.CommandPath())
+		}
+		return nil
+	}
 }
 
 // gatewayConfig is what every bridge's configuration has.

@@ -143,15 +143,42 @@ func readJSON(r io.Reader) messages {
 		case errors.Is(err, io.EOF) && n == 0:
 			return nil, errNoMessages
 		case err != nil:
-			return nil, err
+			return nil, jsonError(n+1, err)
 		}
 		n++
 		batch, err := qst.Decode(qst.JSON, "", value, qst.NoLimits())
+		if err == nil {
+			err = misspeltProperty(batch)
+		}
 		if err != nil && n > 1 {
 			err = fmt.Errorf("value %d: %w", n, err)
 		}
 		return batch, err
 	})
+}
+
+// jsonError says of which value it is that an input is no JSON.
+func jsonError(value int, err error) error {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("value %d is not JSON: %w (byte %d)", value, err, syntax.Offset)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("value %d is not whole: the input ends in it", value)
+	}
+	return err
+}
+
+// misspeltProperty refuses a property with the name of a field in other letters: its text
+// would not be where the receiver looks for it.
+func misspeltProperty(batch []qst.Message) error {
+	for i := range batch {
+		for _, p := range batch[i].Properties {
+			if lower := strings.ToLower(p.Name); fieldNamed(new(qst.Message), lower) != nil {
+				return fmt.Errorf("message %d: %q would be a property; the field is called %q", i+1, p.Name, lower)
+			}
+		}
+	}
+	return nil
 }
 
 func readXML(r io.Reader) messages {

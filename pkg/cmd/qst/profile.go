@@ -180,6 +180,10 @@ func (a *app) profileListCommand() *cobra.Command {
 				}
 				rows = append(rows, []string{p.Name, map[bool]string{true: "*"}[p.Default], p.User, p.URL, p.AdminURL})
 			}
+			if len(c.Profiles) == 0 {
+				path, _ := a.configFile()
+				fmt.Fprintf(a.err, "qst: there are no profiles in %s: qst profile add makes one\n", path)
+			}
 			return t.write(rows)
 		},
 	}

@@ -154,6 +154,8 @@ requests: HTTPS_PROXY.
 	complete(cmd, "output", "auto", "text", "json")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
 	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.gatewayCommand(), a.doctorCommand(), a.conformanceCommand(), a.adminCommand(), a.profileCommand(), a.smsCommand(), a.versionCommand(), manCommand())
+	cmd.SetHelpCommand(helpCommand())
+	addCompletion(cmd)
 	usageOfArguments(cmd.Commands())
 	return cmd
 }

@@ -122,7 +122,17 @@ func TestUsageMessages(t *testing.T) {
 		{"admin credentials create c", "gateway|application|mailbox is missing"},
 		{"admin channels create c --set retenton=1h", `there is no setting "retenton"; did you mean retention?`},
 		{"admin channels change c --unset retenton", "did you mean retention?"},
-		{"doctor --time 0s http://x", "--time 0s is not longer than 0"},
+		{"help pul", `there is no command "pul"; did you mean pull or push?`},
+		{"help admin chanels", `there is no command "chanels"; did you mean channels?`},
+		{"completion basch", `there is no command "basch"; did you mean bash?`},
+		{"completion bash x", `"x" is one argument too many: qst completion bash`},
+		{"gateway gammu", "--config is missing: qst gateway gammu --config FILE"},
+		{"push --text x", "qst push has no flag --text; see qst push --help"},
+		{"push --body x --url http://localhost:8080", "http://localhost:8080 is a server, and no endpoint"},
+		{"doctor http://localhost:8080/", "an endpoint's URL ends in a path such as /v2/channels/NAME/gateway"},
+		{"admin channels create c --set max_deliveries=many", "--set max_deliveries=many: not a whole number"},
+		{"admin channels create c --set report_states=yes", "--set report_states=yes: neither true nor false"},
+		{"doctor --time 0s http://x/v2/channels/x", "--time 0s is not longer than 0"},
 		{"pull -p ops --config " + config, `profile "ops" in ` + config + " has no url"},
 		{"admin channels list -p app --config " + config, `profile "app" in ` + config + " has no admin-url"},
 		{"pull -p apq --config " + config, "did you mean app?"},
@@ -139,6 +149,45 @@ func TestUsageMessages(t *testing.T) {
 	}
 	write("[profiles.app]\nurll = \"http://localhost:8080/v2/channels/x\"\n")
 	command(t, "pull", "-p", "app", "--config", config).wantCode(t, exitUsage, "profiles.app.urll is not a setting; did you mean url?")
+}
+
+// Help of what is there is as it was, in every way to ask for it.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"help", "--help", "help admin queues", "admin queues --help", "help completion", "help push"} {
+		if r := command(t, strings.Fields(args)...).wantOK(t); !strings.Contains(r.out, "Usage:") || !strings.Contains(r.out, "-h, --help") {
+			t.Errorf("qst %s: %s", args, r.out)
+		}
+	}
+	if r := command(t, "__complete", "help", "admin", "cr").wantOK(t); !strings.HasPrefix(r.out, "credentials\t") {
+		t.Errorf("completed to %q", r.out)
+	}
+}
+
+// An input that is no JSON, or whose text would be lost, is told of by its place.
+func TestJSONInputMessages(t *testing.T) {
+	t.Parallel()
+	url := service.Start(t, "embedded").URL("box")
+	for input, want := range map[string]string{
+		`to=1`:                                   "value 1 is not JSON: ",
+		`{"body":"x"} {"body":`:                  "value 2 is not whole: the input ends in it",
+		`{"to":"+1","Body":"x"}`:                 `message 1: "Body" would be a property; the field is called "body"`,
+		`[{"body":"x"},{"body":"x","From":"1"}]`: `message 2: "From" would be a property; the field is called "from"`,
+	} {
+		call{stdin: input}.qst(t, "push", "--url", url, "-i", "json").wantCode(t, exitUsage, want)
+	}
+}
+
+// A list of nothing says so, and what to do, where a person looks.
+func TestNoProfiles(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := command(t, "profile", "list", "--config", config).wantOK(t); r.out != "" || !strings.Contains(r.stderr, "there are no profiles in "+config+": qst profile add makes one") {
+		t.Errorf("wrote %q, said %q", r.out, r.stderr)
+	}
 }
 
 // adminNowhere is an admin API for command lines that name no profile.
@@ -239,7 +288,7 @@ func TestChannelWithoutARecord(t *testing.T) {
 	if r := o.admin(t, "channels show box").wantOK(t); !strings.Contains(r.out, "channel   box\n") || !strings.Contains(r.out, "QST_AUTH=none") {
 		t.Errorf("%s", r.out)
 	}
-	o.admin(t, "channels show bo").wantCode(t, exitRefused, "no such thing")
+	o.admin(t, "channels show bo").wantCode(t, exitRefused, "not found")
 	o.admin(t, "channels delete box --yes").wantOK(t)
-	o.admin(t, "channels show box").wantCode(t, exitRefused, "no such thing")
+	o.admin(t, "channels show box").wantCode(t, exitRefused, "not found")
 }

@@ -15,7 +15,7 @@ import (
 // Errors of this package, beside those of Redis (wrapped in storage.ErrUnavailable).
 var (
 	ErrInvalid    = errors.New("invalid")                         // what an operator sent; the text says what
-	ErrNotFound   = errors.New("there is no such thing")          // channel or credential
+	ErrNotFound   = errors.New("not found")                       // channel or credential
 	ErrExists     = errors.New("it exists already")               // channel or credential
 	ErrStale      = errors.New("it has been changed meanwhile")   // the revision is an old one
 	ErrTooMany    = errors.New("the channel has all it may have") // credentials

@@ -31,8 +31,17 @@ func TestFirstTry(t *testing.T) {
 				t.Errorf("%s: %s", url, a.Body)
 			}
 		}
-		if a := do(t, "POST", r.URL+"/", "x"); a.Status != http.StatusMethodNotAllowed {
+		if a := do(t, "POST", r.URL+"/", "x"); a.Status != http.StatusMethodNotAllowed || !strings.Contains(a.Body, "does not take this method") || !strings.Contains(a.Header.Get("Allow"), "GET") {
 			t.Errorf("%v, want 405", a)
+		}
+		for path, want := range map[string]string{
+			"/v2/channel/acme.phone/gateway":    "GET / says which URLs there are",
+			"/v2/channels/acme.phone/gatway":    `a channel has the endpoints \"gateway\" and \"application\"`,
+			"/v2/channels/acme.phone/gateway/x": `a channel has the endpoints`,
+		} {
+			if a := do(t, "GET", r.URL+path, "", gate); a.Status != http.StatusNotFound || !strings.Contains(a.Body, want) {
+				t.Errorf("%s: %v", path, a)
+			}
 		}
 	})
 	t.Run("curl's content type", func(t *testing.T) {

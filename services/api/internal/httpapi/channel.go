@@ -166,6 +166,6 @@ func parsePath(u *url.URL) (channel string, e endpoint, err error) {
 	}
 	return "", endpoint{}, problem{
 		status: http.StatusNotFound,
-		detail: `endpoint: a channel has "gateway" and "application", and itself`,
+		detail: `a channel has the endpoints "gateway" and "application", and without one it is a mailbox`,
 	}
 }
