@@ -53,6 +53,11 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("there is no command %s; did you mean %s?", shown(args[0]), strings.Join(near, " or "))
 	}
+	for _, c := range cmd.Commands() { // a command of that name one step further in: admin's, say
+		if inner, rest, err := c.Find(args[:1]); err == nil && inner != c && len(rest) == 0 {
+			return usagef("there is no command %s; did you mean %s?", shown(args[0]), inner.CommandPath())
+		}
+	}
 	return usagef("there is no command %s; see %s --help", shown(args[0]), cmd.CommandPath())
 }
 

@@ -208,6 +208,9 @@ func readCSV(in *bufio.Reader) messages {
 			}
 		}
 		row, err := d.Read()
+		if parse, ok := errors.AsType[*csv.ParseError](err); ok && errors.Is(err, csv.ErrFieldCount) {
+			return m, fmt.Errorf("line %d has %d columns, the first line has %d", parse.Line, len(row), len(columns))
+		}
 		if err != nil {
 			return m, err
 		}

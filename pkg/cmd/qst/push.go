@@ -57,7 +57,12 @@ that can't be read, qst stops: the ones before it are stored, those after it are
 		Example: `  qst push --to sms://838383 --body 'Fish & chips'
   seq 3 | qst push --to sms://838383
   qst push --input csv < messages.csv`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return usagef("%s is one argument too many: a text is given as --body TEXT, a file as < FILE", shown(args[0]))
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.one = cmd.Flags().Changed("body") || cmd.Flags().Changed("subject")
 			return a.push(cmd.Context(), &p)
@@ -88,6 +93,9 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		name, value, ok := strings.Cut(property, "=")
 		if !ok || name == "" {
 			return usagef("--property %q is not name=value", property)
+		}
+		if lower := strings.ToLower(name); fieldNamed(new(qst.Message), lower) != nil {
+			return usagef("--property %s: %s is a field of a message, which --%s sets", name, lower, lower)
 		}
 		p.message.Properties = append(p.message.Properties, qst.Property{Name: name, Values: []qst.Value{{Text: value}}})
 	}

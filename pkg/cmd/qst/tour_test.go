@@ -115,7 +115,10 @@ func TestUsageMessages(t *testing.T) {
 		{"pull --follw", "qst pull has no flag --follw; did you mean --follow?"},
 		{"pull --output yaml", `--output "yaml" is not auto, text or json`},
 		{"push --when yesterday --body x", `--when "yesterday" is not a time such as 2026-11-23T09:30:00Z`},
-		{"push x", `"x" is one argument too many: qst push`},
+		{"push x", `"x" is one argument too many: a text is given as --body TEXT, a file as < FILE`},
+		{"push --property from=x --body x", "--property from: from is a field of a message, which --from sets"},
+		{"push --property Body=x", "body is a field of a message"},
+		{"channels list", "there is no command \"channels\"; did you mean qst admin channels?"},
 		{"push --property x --body x", `--property "x" is not name=value`},
 		{"relay a", "TO is missing: qst relay FROM TO --state DIR [--both] [--once]"},
 		{"admin channels show", "CHANNEL is missing: qst admin channels show CHANNEL"},
@@ -164,8 +167,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// An input that is no JSON, or whose text would be lost, is told of by its place.
-func TestJSONInputMessages(t *testing.T) {
+// What is wrong with an input is told of by its place.
+func TestInputMessages(t *testing.T) {
 	t.Parallel()
 	url := service.Start(t, "embedded").URL("box")
 	for input, want := range map[string]string{
@@ -176,6 +179,7 @@ func TestJSONInputMessages(t *testing.T) {
 	} {
 		call{stdin: input}.qst(t, "push", "--url", url, "-i", "json").wantCode(t, exitUsage, want)
 	}
+	call{stdin: "to,body\n+1,hi,more\n"}.qst(t, "push", "--url", url, "-i", "csv").wantCode(t, exitUsage, "line 2 has 3 columns, the first line has 2")
 }
 
 // A list of nothing says so, and what to do, where a person looks.
@@ -187,6 +191,16 @@ func TestNoProfiles(t *testing.T) {
 	}
 	if r := command(t, "profile", "list", "--config", config).wantOK(t); r.out != "" || !strings.Contains(r.stderr, "there are no profiles in "+config+": qst profile add makes one") {
 		t.Errorf("wrote %q, said %q", r.out, r.stderr)
+	}
+}
+
+// Spans of time are written as people say them.
+func TestAgeText(t *testing.T) {
+	t.Parallel()
+	for seconds, want := range map[float64]string{0: "0s", 10: "10s", 60: "1m", 600: "10m", 900: "15m", 3600: "1h", 36000: "10h", 86400: "24h", 3630: "1h0m30s", 3660: "1h1m", 75.4: "1m15s"} {
+		if got := ageText(seconds); got != want {
+			t.Errorf("%v s: %s, want %s", seconds, got, want)
+		}
 	}
 }
 

@@ -80,6 +80,12 @@ func TestFirstTry(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a parameter of a list", func(t *testing.T) {
+		a := mustAdmin(t, r, http.StatusBadRequest, "GET", "/channels?state=bad", "")
+		if !strings.Contains(a.Body, `is not one of any, waiting_unpolled, push_only,`) {
+			t.Errorf("%s", a.Body)
+		}
+	})
 	t.Run("days", func(t *testing.T) {
 		if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone", ""); !strings.Contains(a.Body, `"retention":"`+(36*time.Hour).String()+`"`) {
 			t.Errorf("%s", a.Body)
