@@ -107,7 +107,7 @@ func (a *app) connect(s settings, opts ...client.Option) (*client.Client, error)
 		return nil, usagef("%s has no url, the one of an endpoint", s.source)
 	}
 	if u, err := url.Parse(s.URL); err == nil && u.Host != "" && strings.Trim(u.Path, "/") == "" {
-		return nil, usagef("%s is a server, and no endpoint: an endpoint's URL ends in a path such as /v2/channels/NAME/gateway", redacted(s.URL))
+		a.server = redacted(s.URL) // may be one of another program, with its endpoint there
 	}
 	defaults := []client.Option{client.WithLogger(a.log), client.WithRetry(retryFirst, retryMost, a.timeout)}
 	if a.timeoutSet && a.timeout > 0 {

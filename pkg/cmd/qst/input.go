@@ -147,9 +147,6 @@ func readJSON(r io.Reader) messages {
 		}
 		n++
 		batch, err := qst.Decode(qst.JSON, "", value, qst.NoLimits())
-		if err == nil {
-			err = misspeltProperty(batch)
-		}
 		if err != nil && n > 1 {
 			err = fmt.Errorf("value %d: %w", n, err)
 		}
@@ -166,19 +163,6 @@ func jsonError(value int, err error) error {
 		return fmt.Errorf("value %d is not whole: the input ends in it", value)
 	}
 	return err
-}
-
-// misspeltProperty refuses a property with the name of a field in other letters: its text
-// would not be where the receiver looks for it.
-func misspeltProperty(batch []qst.Message) error {
-	for i := range batch {
-		for _, p := range batch[i].Properties {
-			if lower := strings.ToLower(p.Name); fieldNamed(new(qst.Message), lower) != nil {
-				return fmt.Errorf("message %d: %q would be a property; the field is called %q", i+1, p.Name, lower)
-			}
-		}
-	}
-	return nil
 }
 
 func readXML(r io.Reader) messages {

@@ -94,8 +94,8 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		if !ok || name == "" {
 			return usagef("--property %q is not name=value", property)
 		}
-		if lower := strings.ToLower(name); fieldNamed(new(qst.Message), lower) != nil {
-			return usagef("--property %s: %s is a field of a message, which --%s sets", name, lower, lower)
+		if fieldNamed(new(qst.Message), name) != nil {
+			return usagef("--property %s: that is a field of a message, which --%s sets", name, name)
 		}
 		p.message.Properties = append(p.message.Properties, qst.Property{Name: name, Values: []qst.Value{{Text: value}}})
 	}

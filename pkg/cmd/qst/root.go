@@ -53,6 +53,7 @@ type app struct {
 	timeout                 time.Duration
 	timeoutSet              bool
 
+	server string // the URL of an endpoint, if it has no path
 	waited func() // ends what is said of waiting
 }
 
@@ -70,9 +71,17 @@ func run(ctx context.Context, t terminal, args []string) int {
 		return exitOK
 	}
 	if !errors.Is(err, errFindings) {
-		fmt.Fprintf(t.err, "qst: %s\n", visible(err.Error()))
+		fmt.Fprintf(t.err, "qst: %s%s\n", visible(err.Error()), a.pathMissing(err))
 	}
 	return exitCode(err)
+}
+
+// pathMissing says what may be wrong with a URL that has no path.
+func (a *app) pathMissing(err error) string {
+	if a.server == "" || errors.Is(err, errUsage) {
+		return ""
+	}
+	return fmt.Sprintf("; %s is a server: does the URL lack a path such as /v2/channels/NAME/gateway?", visible(a.server))
 }
 
 func exitCode(err error) int {

@@ -116,8 +116,7 @@ func TestUsageMessages(t *testing.T) {
 		{"pull --output yaml", `--output "yaml" is not auto, text or json`},
 		{"push --when yesterday --body x", `--when "yesterday" is not a time such as 2026-11-23T09:30:00Z`},
 		{"push x", `"x" is one argument too many: a text is given as --body TEXT, a file as < FILE`},
-		{"push --property from=x --body x", "--property from: from is a field of a message, which --from sets"},
-		{"push --property Body=x", "body is a field of a message"},
+		{"push --property from=x --body x", "--property from: that is a field of a message, which --from sets"},
 		{"channels list", "there is no command \"channels\"; did you mean qst admin channels?"},
 		{"push --property x --body x", `--property "x" is not name=value`},
 		{"relay a", "TO is missing: qst relay FROM TO --state DIR [--both] [--once]"},
@@ -131,10 +130,9 @@ func TestUsageMessages(t *testing.T) {
 		{"completion bash x", `"x" is one argument too many: qst completion bash`},
 		{"gateway gammu", "--config is missing: qst gateway gammu --config FILE"},
 		{"push --text x", "qst push has no flag --text; see qst push --help"},
-		{"push --body x --url http://localhost:8080", "http://localhost:8080 is a server, and no endpoint"},
-		{"doctor http://localhost:8080/", "an endpoint's URL ends in a path such as /v2/channels/NAME/gateway"},
 		{"admin channels create c --set max_deliveries=many", "--set max_deliveries=many: not a whole number"},
 		{"admin channels create c --set report_states=yes", "--set report_states=yes: neither true nor false"},
+		{"conformance client no-such-program", "the program can't be run: exec: \"no-such-program\": executable file not found"},
 		{"doctor --time 0s http://x/v2/channels/x", "--time 0s is not longer than 0"},
 		{"pull -p ops --config " + config, `profile "ops" in ` + config + " has no url"},
 		{"admin channels list -p app --config " + config, `profile "app" in ` + config + " has no admin-url"},
@@ -172,14 +170,29 @@ func TestInputMessages(t *testing.T) {
 	t.Parallel()
 	url := service.Start(t, "embedded").URL("box")
 	for input, want := range map[string]string{
-		`to=1`:                                   "value 1 is not JSON: ",
-		`{"body":"x"} {"body":`:                  "value 2 is not whole: the input ends in it",
-		`{"to":"+1","Body":"x"}`:                 `message 1: "Body" would be a property; the field is called "body"`,
-		`[{"body":"x"},{"body":"x","From":"1"}]`: `message 2: "From" would be a property; the field is called "from"`,
+		`to=1`:                  "value 1 is not JSON: ",
+		`{"body":"x"} {"body":`: "value 2 is not whole: the input ends in it",
 	} {
 		call{stdin: input}.qst(t, "push", "--url", url, "-i", "json").wantCode(t, exitUsage, want)
 	}
 	call{stdin: "to,body\n+1,hi,more\n"}.qst(t, "push", "--url", url, "-i", "csv").wantCode(t, exitUsage, "line 2 has 3 columns, the first line has 2")
+}
+
+// A server's URL without an endpoint's path is known by what the server answers: another
+// program may have its endpoint there.
+func TestURLWithoutAPath(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded")
+	const want = "does the URL lack a path such as /v2/channels/NAME/gateway?"
+	for _, args := range [][]string{{"push", "--body", "x"}, {"pull", "--no-confirm"}} {
+		r := command(t, append(args, "--url", "http://"+s.Addr)...)
+		if r.code == exitOK || !strings.Contains(r.stderr, want) || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d: %s", args, r.code, r.stderr)
+		}
+		if r := command(t, append(args, "--url", "http://"+s.Addr+"/v2/channel/x")...); strings.Contains(r.stderr, want) {
+			t.Errorf("%v: %s", args, r.stderr)
+		}
+	}
 }
 
 // A list of nothing says so, and what to do, where a person looks.

@@ -133,7 +133,7 @@ type Channel struct {
 func (c Channel) validate() error {
 	switch s := c.Settings; {
 	case !ChannelName.MatchString(c.Name):
-		return invalid(`name: not 1 to 128 of "A-Z a-z 0-9 . _ ~ @ + -", starting with a letter, a digit or "+"`)
+		return invalid(`name: a channel's name is 1 to 128 characters of "A-Z a-z 0-9 . _ ~ @ + -" and starts with a letter, a digit or "+"`)
 	case len(c.Note) > maxNote || !utf8.ValidString(c.Note):
 		return invalid("note: more than %d bytes, or not UTF-8", maxNote)
 	case len(c.Labels) > maxLabels:

@@ -44,6 +44,15 @@ func TestFirstTry(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a channel's name", func(t *testing.T) {
+		const want = "a channel's name is 1 to 128 characters of"
+		if a := do(t, "GET", r.URL+"/v2/channels/a%20b/gateway", "", gate); a.Status != http.StatusBadRequest || !strings.Contains(a.Body, want) {
+			t.Errorf("%v", a)
+		}
+		if a := mustAdmin(t, r, http.StatusBadRequest, "POST", "/channels", `{"name":"a b"}`); !strings.Contains(a.Body, want) {
+			t.Errorf("%s", a.Body)
+		}
+	})
 	t.Run("curl's content type", func(t *testing.T) {
 		const curl = "Content-Type: application/x-www-form-urlencoded"
 		for body, want := range map[string]string{
