@@ -11,16 +11,16 @@ import (
 )
 
 func (a *app) adminCommand() *cobra.Command {
-	cmd := group("admin", "Manage channels, credentials, queues and dead messages", `Does what operators do, through the service's admin API. That is on the service's
+	cmd := group("admin", "Manage channels, credentials, queues and dead messages", `Manages a service through its admin API. The admin API is on the service's
 internal listener (QST_ADMIN_ADDR), and needs the token that the service has in
-QST_ADMIN_TOKEN. A profile says where it is:
+QST_ADMIN_TOKEN. A profile can hold both:
 
   [profiles.acme]
   admin-url = "http://localhost:9090"
   admin-token-file = "/run/secrets/qst-admin"   # or admin-token = "…"
 
-So does the environment: QSTC_ADMIN_URL, QSTC_ADMIN_TOKEN, QSTC_ADMIN_TOKEN_FILE. There
-is no flag for the token: everyone on the machine can read a command line.
+So can the environment: QSTC_ADMIN_URL, QSTC_ADMIN_TOKEN, QSTC_ADMIN_TOKEN_FILE. There
+is no flag for the token, because everyone on the machine can read a command line.
 
 For programs (--output json) lists are JSON lines, in the admin API's own words.`,
 		a.overviewCommand(), a.channelsCommand(), a.credentialsCommand(), a.queuesCommand(), a.deadCommand(), a.webhooksCommand(), a.statesCommand())
@@ -52,6 +52,11 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("there is no command %s; did you mean %s?", shown(args[0]), strings.Join(near, " or "))
+	}
+	for _, c := range cmd.Commands() { // a command of that name one step further in: admin's, say
+		if inner, rest, err := c.Find(args[:1]); err == nil && inner != c && len(rest) == 0 {
+			return usagef("there is no command %s; did you mean %s?", shown(args[0]), inner.CommandPath())
+		}
 	}
 	return usagef("there is no command %s; see %s --help", shown(args[0]), cmd.CommandPath())
 }

@@ -28,6 +28,9 @@ type edit struct {
 // channelSettings are the names of a channel's settings, for a shell to complete.
 var channelSettings = []string{"queue_max_messages", "queue_max_bytes", "retention", "dedup_window", "push_rate", "max_deliveries", "inbound_ttl", "outbound_ttl", "report_states"}
 
+// durationSettings are those of them that are durations: texts in JSON.
+var durationSettings = []string{"retention", "dedup_window", "inbound_ttl", "outbound_ttl"}
+
 func (e *edit) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.note, "note", "", "`text` for people")
@@ -85,7 +88,28 @@ func (e *edit) apply(ch *adminChannel) error {
 		if !ok || value == "" {
 			return usagef("--set %q is not name=value", setting)
 		}
+		if err := wrongKind(name, value); err != nil {
+			return err
+		}
 		ch.Settings[name] = settingValue(name, value)
+	}
+	return nil
+}
+
+// wrongKind refuses a value that is not of its setting's kind, which the service would say
+// in the words of JSON. What is not known here may be a newer service's.
+func wrongKind(name, value string) error {
+	switch {
+	case !slices.Contains(channelSettings, name), slices.Contains(durationSettings, name):
+		return nil
+	case name == "report_states":
+		if value != "true" && value != "false" {
+			return usagef("--set %s=%s: neither true nor false", name, value)
+		}
+	default:
+		if _, err := strconv.ParseInt(value, 10, 64); err != nil {
+			return usagef("--set %s=%s: not a whole number", name, value)
+		}
 	}
 	return nil
 }
@@ -93,7 +117,7 @@ func (e *edit) apply(ch *adminChannel) error {
 // settingValue writes a setting's value as JSON has it. Whether it is one, the service says.
 func settingValue(name, value string) json.RawMessage {
 	plain := json.Valid([]byte(value)) && !strings.ContainsAny(value, `"[{`)
-	if plain && name != "retention" && name != "dedup_window" { // 0 is a duration, too
+	if plain && !slices.Contains(durationSettings, name) { // 0 is a duration, too
 		return json.RawMessage(value)
 	}
 	text, _ := json.Marshal(value) //nolint:errchkjson // a string: can't fail

@@ -104,7 +104,7 @@ func TestAdminChannelLife(t *testing.T) {
 	if got := o.person("phone-1\n").admin(t, "channels delete phone-1").wantOK(t).out; got != "channel phone-1 is deleted, with 1 message\n" {
 		t.Errorf("got %s", got)
 	}
-	o.admin(t, "channels delete phone-1 --yes").wantCode(t, exitRefused, "no such thing")
+	o.admin(t, "channels delete phone-1 --yes").wantCode(t, exitRefused, "not found")
 }
 
 // revision returns the revision that a channel has: the first one is any number.
@@ -179,7 +179,7 @@ func TestAdminCredentials(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 	o.admin(t, "credentials revoke phone-1 next").wantOK(t)
-	o.admin(t, "credentials revoke phone-1 next").wantCode(t, exitRefused, "no such thing")
+	o.admin(t, "credentials revoke phone-1 next").wantCode(t, exitRefused, "not found")
 	if left := o.person("").admin(t, "credentials list phone-1").wantOK(t).out; strings.Contains(left, "nokia") || strings.Count(left, "\n") != 4 {
 		t.Errorf("left are\n%s", left)
 	}

@@ -104,7 +104,7 @@ func (a *app) confirmDrop(ctx context.Context, d *deadMessages, count int) error
 	case count < 0:
 		return a.confirm(ctx, "Dead messages of "+d.queue+" of channel "+d.channel+" that would be dropped: "+number+".", number, "Give --count.")
 	case count != len(d.ids):
-		return &adminError{status: http.StatusConflict, problem: true, text: fmt.Sprintf("dead are %s, not %d: nothing was dropped", countOf(int64(len(d.ids))), count)}
+		return &adminError{status: http.StatusConflict, problem: true, text: fmt.Sprintf("dead letters: %d, not %d; nothing was dropped", len(d.ids), count)}
 	default:
 		return nil
 	}

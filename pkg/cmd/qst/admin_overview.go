@@ -90,11 +90,11 @@ func (o adminOverview) fields() []field {
 		replicas = append(replicas, fmt.Sprintf("%s (%d polls)", r.Replica, r.Polls))
 	}
 	for _, r := range o.Redis {
-		limit := "no limit"
+		limit := ", without a limit"
 		if r.Max > 0 {
-			limit = number(r.Max)
+			limit = " of " + number(r.Max)
 		}
-		redis = append(redis, fmt.Sprintf("%s: %d bytes of %s", r.Address, r.Used, limit))
+		redis = append(redis, fmt.Sprintf("%s: %d bytes%s", r.Address, r.Used, limit))
 	}
 	oldest := ""
 	if o.Messages > 0 {
@@ -109,7 +109,14 @@ func (o adminOverview) fields() []field {
 
 // ageText writes a number of seconds as a duration.
 func ageText(n float64) string {
-	return time.Duration(n * float64(time.Second)).Round(time.Second).String()
+	text := time.Duration(n * float64(time.Second)).Round(time.Second).String()
+	if short, found := strings.CutSuffix(text, "m0s"); found { // 15m0s is 15m, and 1h0m0s is 1h
+		text = short + "m"
+		if short, found = strings.CutSuffix(text, "h0m"); found {
+			text = short + "h"
+		}
+	}
+	return text
 }
 
 // maxTop is the most that the admin API lists.

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strings"
 )
+
+// nothingThere is how the service's detail begins for a URL that it does not know.
+const nothingThere = "there is nothing at this URL"
 
 // adminError is an answer of the admin API that is none of success.
 type adminError struct {
@@ -27,7 +31,7 @@ func newAdminError(base string, resp *http.Response, body []byte) *adminError {
 	e.problem = media == "application/problem+json" && json.Unmarshal(body, &p) == nil && p.Detail != ""
 	location := resp.Header.Get("Location")
 	switch {
-	case e.status == http.StatusNotFound && (!e.problem || p.Detail == http.StatusText(e.status)):
+	case e.status == http.StatusNotFound && (!e.problem || strings.HasPrefix(p.Detail, nothingThere)):
 		e.problem = false
 		e.text = fmt.Sprintf("there is no admin API at %s (%s): it is on the service's internal listener (QST_ADMIN_ADDR), and off while the service has no QST_ADMIN_TOKEN", base, status)
 	case !e.problem && location != "":

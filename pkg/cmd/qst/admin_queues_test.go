@@ -88,7 +88,7 @@ func TestAdminDead(t *testing.T) {
 	}
 	fail("proof\nproof\n")
 	o.admin(t, "dead drop c inbound --all").wantCode(t, exitUsage, "1. Give --count")
-	o.admin(t, "dead drop c inbound --all --count 2").wantCode(t, exitConflict, "dead are 1 message, not 2")
+	o.admin(t, "dead drop c inbound --all --count 2").wantCode(t, exitConflict, "dead letters: 1, not 2; nothing was dropped")
 	o.admin(t, "dead drop c inbound --all --count 1").wantOK(t)
 	if left := dead(); len(left) != 0 {
 		t.Errorf("left are %+v", left)

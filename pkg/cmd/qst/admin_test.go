@@ -185,7 +185,7 @@ func TestAdminRefused(t *testing.T) {
 	o.admin(t, "chanels list").wantCode(t, exitUsage, "did you mean channels?")
 	o.admin(t, "channels show").wantCode(t, exitUsage, "qst: CHANNEL is missing: qst admin channels show CHANNEL\n")
 	o.admin(t, "channels delete ..").wantCode(t, exitUsage, "names nothing")
-	o.admin(t, "channels show nope").wantCode(t, exitRefused, "no such thing")
+	o.admin(t, "channels show nope").wantCode(t, exitRefused, "not found")
 	o.admin(t, "queues show nope nope").wantCode(t, exitRefused, "mailbox")
 	o.env["QSTC_ADMIN_TOKEN"] = "another"
 	o.admin(t, "channels list").wantCode(t, exitStopped, "QSTC_ADMIN_TOKEN")

@@ -252,6 +252,9 @@ No message leaves the queue. If the answer takes nothing (not 2xx), the exit cod
 		Example: `  qst admin webhooks test shop inbound`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: a.completion(a.channelNames, queueNames),
 		RunE: a.withAdmin(func(ctx context.Context, c *adminClient, args []string) error {
+			if a.errTTY {
+				fmt.Fprintln(a.err, "qst: a worker is asked to send it; that can take half a minute")
+			}
 			answer, err := c.call(ctx, http.MethodPost, adminRequest{}, webhookPath(args, "test")...)
 			if err != nil {
 				return err

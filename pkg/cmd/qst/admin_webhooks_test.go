@@ -38,7 +38,11 @@ func TestAdminWebhooks(t *testing.T) {
 	if !strings.Contains(rotated.out, "whsec_") || !strings.Contains(rotated.stderr, "shown this once") {
 		t.Errorf("rotated: %s %s", rotated.out, rotated.stderr)
 	}
-	o.admin(t, "webhooks test c inbound").wantCode(t, exitFailed, "api webhooks") // there is no worker
+	r := o.person("").admin(t, "webhooks test c inbound")
+	r.wantCode(t, exitFailed, "api webhooks") // there is no worker
+	if !strings.Contains(r.stderr, "that can take half a minute") {
+		t.Errorf("a person is left to wait: %s", r.stderr)
+	}
 	o.admin(t, "webhooks resume c inbound").wantOK(t)
 	o.admin(t, "webhooks resume c outbound").wantCode(t, exitRefused, "webhook")
 	o.admin(t, "webhooks delete c inbound").wantOK(t)

@@ -44,8 +44,8 @@ func (a *app) conformanceCommand() *cobra.Command {
 		Short: "Test whether a server keeps to the protocol",
 		Long: `Runs the public conformance suite of QSTv2 against a server: several hundred cases,
 each of which holds the server to one sentence of the protocol and says which. It needs
-no knowledge of the server but its URL, such as https://qst.example.org; a server that has
-its channels elsewhere than below /v2/channels/ is named by a URL that ends in
+only the server's URL, such as https://qst.example.org. If a server does not have its
+channels below /v2/channels/, give a URL that ends in
 {channel}. The cases push and pull in channels with long random names, and leave a few
 messages there.
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os/exec"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +62,9 @@ func (a *app) conformClient(ctx context.Context, n conformanceFlags, args []stri
 	}
 	if len(args) == 0 {
 		return usagef("which program? qst conformance client PROGRAM")
+	}
+	if _, err := exec.LookPath(args[0]); err != nil { // once, and not for each case
+		return usagef("the program can't be run: %w", err)
 	}
 	p := &conformanceProgress{app: a, total: len(cases), progress: progress{t: a.terminal}}
 	report, err := conformance.RunClient(ctx, cases, conformance.Program(args[0], args[1:]...), n.patience, n.parallel, p.done)

@@ -106,6 +106,9 @@ func (a *app) connect(s settings, opts ...client.Option) (*client.Client, error)
 	if s.URL == "" {
 		return nil, usagef("%s has no url, the one of an endpoint", s.source)
 	}
+	if u, err := url.Parse(s.URL); err == nil && u.Host != "" && strings.Trim(u.Path, "/") == "" {
+		a.server = redacted(s.URL) // may be one of another program, with its endpoint there
+	}
 	defaults := []client.Option{client.WithLogger(a.log), client.WithRetry(retryFirst, retryMost, a.timeout)}
 	if a.timeoutSet && a.timeout > 0 {
 		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented as one

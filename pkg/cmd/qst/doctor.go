@@ -22,9 +22,10 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [URL|PROFILE]",
 		Short: "Find out what is wrong with the way to a server",
-		Long: `Tests what is between here and a server, and says which setting of which proxy to
-change: is the server reached, as whom, over what; do ETags survive; are long
-polls held, and where are they cut; are answers cached, compressed, cut, delayed.
+		Long: `Tests what is between this machine and a server, and says which proxy setting to
+change. It checks whether the server is reached, as which user and by which route, whether
+ETags survive, whether long polls are held and where they are cut, and whether answers are
+cached, compressed, cut or delayed.
 
 Without --scratch no queue is touched (only its address is asked, with max=none, which the
 service refuses), and so only the first half can be told. With
@@ -37,7 +38,7 @@ way, and a credential for that queue:
 
 It stops if it finds a message there that is not its own.
 
-For a URL, --user and the environment say who is asking; a profile knows.`,
+With a URL, --user and the environment give the credentials; a profile has its own.`,
 		Example: `  qst doctor https://qst.example.org/v2/channels/acme/gateway
   qst doctor --scratch --time 60s https://qst.example.org/v2/channels/doctor`,
 		Args: cobra.MaximumNArgs(1),

@@ -18,13 +18,13 @@ func (a *app) gatewayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Run an SMS gateway that people already have on a channel",
-		Long: `A bridge runs beside an SMS gateway and is a QSTv2 client on its channel: what the
-channel has for the gateway is handed to it, what it receives is pushed, and what
-becomes of texts is reported to the application (properties qst-message, qst-status
-and qst-code). Nothing is lost when the bridge, the gateway, the service or the
-network goes away; docs/gateways says for each gateway what it can't tell.
+		Long: `A bridge runs beside an SMS gateway and is a QSTv2 client on the gateway's channel. It
+hands the channel's messages to the gateway, pushes the texts that the gateway receives,
+and reports to the application what became of each text (properties qst-message, qst-status
+and qst-code). Nothing is lost when the bridge, the gateway, the service or the network
+fails; docs/gateways says for each gateway what it cannot report.
 
-Each has a configuration file in TOML. All have these two tables:
+Each bridge has a configuration file in TOML. All have these two tables:
 
   [qst]
   url = "https://qst.example.org/v2/channels/acme/gateway"
@@ -64,7 +64,12 @@ type gatewayFlags struct {
 func (f *gatewayFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.path, "config", "", "the bridge's configuration `file`")
 	cmd.Flags().BoolVar(&f.check, "check", false, "say what is wrong with the gateway, the way to the service and the configuration, and end")
-	_ = cmd.MarkFlagRequired("config")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if f.path == "" {
+			return usagef("--config is missing: %s --config FILE", cmd.CommandPath())
+		}
+		return nil
+	}
 }
 
 // gatewayConfig is what every bridge's configuration has.

@@ -143,7 +143,7 @@ func readJSON(r io.Reader) messages {
 		case errors.Is(err, io.EOF) && n == 0:
 			return nil, errNoMessages
 		case err != nil:
-			return nil, err
+			return nil, jsonError(n+1, err)
 		}
 		n++
 		batch, err := qst.Decode(qst.JSON, "", value, qst.NoLimits())
@@ -152,6 +152,17 @@ func readJSON(r io.Reader) messages {
 		}
 		return batch, err
 	})
+}
+
+// jsonError says of which value it is that an input is no JSON.
+func jsonError(value int, err error) error {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("value %d is not JSON: %w (byte %d)", value, err, syntax.Offset)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("value %d is not whole: the input ends in it", value)
+	}
+	return err
 }
 
 func readXML(r io.Reader) messages {
@@ -181,6 +192,9 @@ func readCSV(in *bufio.Reader) messages {
 			}
 		}
 		row, err := d.Read()
+		if parse, ok := errors.AsType[*csv.ParseError](err); ok && errors.Is(err, csv.ErrFieldCount) {
+			return m, fmt.Errorf("line %d has %d columns, the first line has %d", parse.Line, len(row), len(columns))
+		}
 		if err != nil {
 			return m, err
 		}

@@ -21,8 +21,8 @@ import (
 )
 
 func (a *app) profileCommand() *cobra.Command {
-	cmd := group("profile", "Add, list, choose and test profiles", `Profiles say how to talk to a server, so that a command need not. They are in the
-configuration file (see qst --help), which these commands write, with mode 600.`,
+	cmd := group("profile", "Add, list, choose and test profiles", `A profile says how to reach a server, so that you need not repeat it in each command. The
+profiles are in the configuration file (see qst --help), which these commands write, with mode 600.`,
 		a.profileAddCommand(), a.profileListCommand(), a.profileUseCommand(), a.profileTestCommand())
 	cmd.Example = `  qst profile add acme --url https://qst.example.org/v2/channels/acme/application \
     --user acme --password-file /run/secrets/acme
@@ -38,9 +38,10 @@ func (a *app) profileAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add a profile to the configuration file",
-		Long: `Adds a profile of what --url, --user, --password-file, --wait, --admin-url and
---token-file say. The first one is the default. No password is taken: a profile names
-the file that it is in. To have it in the configuration file itself, edit that.`,
+		Long: `Adds a profile with the values of --url, --user, --password-file, --wait, --admin-url and
+--token-file. The first profile becomes the default. The command takes no password: a
+profile names the file that the password is in. To put the password into the configuration
+file itself, edit that file.`,
 		Example: `  qst profile add ops --admin-url http://localhost:9090 --token-file /run/secrets/qst-admin`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -179,6 +180,10 @@ func (a *app) profileListCommand() *cobra.Command {
 					continue
 				}
 				rows = append(rows, []string{p.Name, map[bool]string{true: "*"}[p.Default], p.User, p.URL, p.AdminURL})
+			}
+			if len(c.Profiles) == 0 {
+				path, _ := a.configFile()
+				fmt.Fprintf(a.err, "qst: there are no profiles in %s: qst profile add makes one\n", path)
 			}
 			return t.write(rows)
 		},

@@ -23,17 +23,17 @@ func (a *app) pullCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull [flags]",
 		Short: "Pull messages and write them to the standard output",
-		Long: `Takes the messages that are in the queue and writes them: as a table for people, as
-JSON lines for programs (see --output). A message is confirmed, and gone from the
-server, when it has been written: what a pipe has taken counts as that, so end it
-with --max rather than with head.
+		Long: `Takes the messages out of the queue and writes them: as a table for people, as
+JSON lines for programs (see --output). When a message has been written, it is confirmed
+and gone from the server. Whatever a pipe has accepted counts as written, so limit the
+number of messages with --max rather than with head.
 
-A queue has one consumer. Pulling from one that a program is pulling from takes
-messages away from it, and with --no-confirm makes them come to it a second time.
+A queue has one consumer. If you pull from a queue that a program is pulling from, you take
+messages away from it; with --no-confirm, the program receives them a second time.
 
-With --follow, --state and an end at the wrong moment, a message may have been
-written and not been noted: it comes again. Without --state all that was written
-since the last answer does.`,
+If a call with --follow and --state ends at the wrong moment, a message may have been
+written but not recorded: it comes again. Without --state, all messages written since the
+last answer come again.`,
 		Example: `  qst pull --max 10
   qst pull --follow --state place | while read -r message; do …; done
   qst pull --no-confirm`,

@@ -35,8 +35,8 @@ func (a *app) pushCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push [--body text | --input format] [flags]",
 		Short: "Push one message, or those from the standard input",
-		Long: `Pushes the message that the flags describe; without --body and --subject, the
-messages from the standard input:
+		Long: `Pushes the message that the flags describe or, without --body and --subject, the
+messages on the standard input:
 
   lines  each line is the body of a message
   json   objects or arrays of them, one after the other; JSON lines too
@@ -44,20 +44,25 @@ messages from the standard input:
   csv    the first line names the columns: id, from, to, when, subject, body;
          any other is a property; commas, semicolons or tabs separate
 
-Text is UTF-8. Messages are pushed as they come: tail -f file | qst push works.
+Text must be UTF-8. Messages are pushed as they arrive: tail -f file | qst push works.
 
-What --from, --to and the other flags say is filled in where a message has none.
+--from, --to and the other flags fill in what a message on the standard input lacks.
 
-A message without an id is given one, so a push that has to be tried again stores
-nothing twice. A file that is pushed once more by another call is another matter:
-give its messages ids.
+A message without an id is given one, so that nothing is stored twice when a push has to
+be tried again. That does not help if you push the same file again with another call:
+for that, give its messages ids.
 
-Messages are stored in their order. At the first one that the server refuses, or
-that can't be read, qst stops: the ones before it are stored, those after it are not.`,
+Messages are stored in order. qst stops at the first message that the server refuses, or
+that can't be read: the messages before it are stored, those after it are not.`,
 		Example: `  qst push --to sms://838383 --body 'Fish & chips'
   seq 3 | qst push --to sms://838383
   qst push --input csv < messages.csv`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return usagef("%s is one argument too many: a text is given as --body TEXT, a file as < FILE", shown(args[0]))
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.one = cmd.Flags().Changed("body") || cmd.Flags().Changed("subject")
 			return a.push(cmd.Context(), &p)
@@ -88,6 +93,9 @@ func (a *app) push(ctx context.Context, p *pushFlags) error {
 		name, value, ok := strings.Cut(property, "=")
 		if !ok || name == "" {
 			return usagef("--property %q is not name=value", property)
+		}
+		if fieldNamed(new(qst.Message), name) != nil {
+			return usagef("--property %s: that is a field of a message, which --%s sets", name, name)
 		}
 		p.message.Properties = append(p.message.Properties, qst.Property{Name: name, Values: []qst.Value{{Text: value}}})
 	}

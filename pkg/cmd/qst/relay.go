@@ -36,7 +36,7 @@ func (a *app) relayCommand() *cobra.Command {
 		Use:   "relay FROM TO --state DIR [--both] [--once]",
 		Short: "Move messages from one server to another",
 		Long: `Pulls messages from FROM and pushes them to TO, until a signal ends it; with --both
-also the other way. FROM and TO are profiles, or URLs.
+also in the other direction. FROM and TO are profiles, or URLs.
 
 A branch in which a phone is the gateway, and a centre in which the branch is one:
 
@@ -44,17 +44,17 @@ A branch in which a phone is the gateway, and a centre in which the branch is on
     https://branch/v2/channels/phone/application https://centre/v2/channels/branch/gateway
 
 Messages keep their ids, order and properties. They are confirmed at one server when
-the other one has stored them, and DIR keeps how far each direction has come. So a
-relay can end at any time, and the next call goes on. A batch of which it is not
-known whether it was stored is pushed again, and the other server knows it by its
-ids; for how long is its QST_DEDUP_WINDOW (10 minutes). Make that longer than the
+the other one has stored them, and DIR records how far each direction has come. So a
+relay can end at any time, and the next call continues. If it is not known whether a
+batch was stored, the batch is pushed again, and the other server recognises it by its
+ids, for as long as its QST_DEDUP_WINDOW (10 minutes). Set that window longer than the
 longest time that the relay may be down or cut off.
 
 A message that the other server will never take is written to DIR/…-refused.jsonl
 and confirmed, and the relay goes on. Only a refusal in QST's own words counts; a
 proxy that answers 400 or 413 by itself ends the relay instead.
 
-One relay at a time has a DIR; a second one ends and says who has it.`,
+Only one relay at a time can use a DIR; a second one ends, and says which process has it.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.relay(cmd.Context(), r, args[0], args[1]) },
 	}

@@ -53,6 +53,7 @@ type app struct {
 	timeout                 time.Duration
 	timeoutSet              bool
 
+	server string // the URL of an endpoint, if it has no path
 	waited func() // ends what is said of waiting
 }
 
@@ -70,9 +71,17 @@ func run(ctx context.Context, t terminal, args []string) int {
 		return exitOK
 	}
 	if !errors.Is(err, errFindings) {
-		fmt.Fprintf(t.err, "qst: %s\n", visible(err.Error()))
+		fmt.Fprintf(t.err, "qst: %s%s\n", visible(err.Error()), a.pathMissing(err))
 	}
 	return exitCode(err)
+}
+
+// pathMissing says what may be wrong with a URL that has no path.
+func (a *app) pathMissing(err error) string {
+	if a.server == "" || errors.Is(err, errUsage) {
+		return ""
+	}
+	return fmt.Sprintf("; %s is a server: does the URL lack a path such as /v2/channels/NAME/gateway?", visible(a.server))
 }
 
 func exitCode(err error) int {
@@ -102,8 +111,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "qst",
 		Short: "Push and pull messages over QST",
 		Long: `qst pushes messages into QST queues, pulls them out, relays them between
-servers, runs SMS gateways on channels, finds out what is wrong with the way to one, tests
-servers and clients, and manages a service.
+servers, connects SMS gateways to channels, finds out what is wrong on the way to a
+server, tests servers and clients, and manages a service.
 
 A server is named by the URL of an endpoint, such as
 https://qst.example.org/v2/channels/acme/application, or by a profile:
@@ -117,20 +126,20 @@ https://qst.example.org/v2/channels/acme/application, or by a profile:
   password-file = "/run/secrets/acme"   # or password = "…"
   wait = "25s"                          # of a long poll; default 50s
 
-Flags win over the environment, and that over the profile:
+Flags take precedence over the environment, and the environment over the profile:
 
   QSTC_URL  QSTC_USER  QSTC_PASSWORD  QSTC_PASSWORD_FILE  QSTC_WAIT
   QSTC_PROFILE (name of the profile)  QSTC_CONFIG (the file's path)
   QSTC_OUTPUT (text or json)
   QSTC_ADMIN_URL  QSTC_ADMIN_TOKEN  QSTC_ADMIN_TOKEN_FILE (see qst admin)
 
-They start with QSTC_ because QST_ is the service's, which refuses to start with
-variables that it does not know. With a URL from a flag or the environment the
-default profile is left alone, so that its password goes nowhere else. There is
-no flag for a password: everyone on the machine can read a command line.
+They start with QSTC_ because QST_ belongs to the service, which refuses to start with
+variables that it does not know. If the URL comes from a flag or the environment, the
+default profile is not used, so that its password is not sent to another server. There is
+no flag for a password, because everyone on the machine can read a command line.
 
-A private certificate authority: SSL_CERT_FILE names its file. A proxy for outgoing
-requests: HTTPS_PROXY.
+SSL_CERT_FILE names the file of a private certificate authority, HTTPS_PROXY a proxy for
+outgoing requests.
 
 ` + exitCodesOfHelp,
 		Version:           programVersion(),
@@ -149,11 +158,13 @@ requests: HTTPS_PROXY.
 	f.StringVar(&a.passwordFile, "password-file", "", "`file` with the password in its first line; - is the standard input")
 	f.StringVar(&a.wait, "wait", "", "how long a poll waits for a message, such as 25s")
 	f.StringVarP(&a.output, "output", "o", "auto", "text for people, json for programs; auto: QSTC_OUTPUT, or else text; pull to a pipe: json")
-	f.DurationVar(&a.timeout, "timeout", 5*time.Minute, "how long to go on trying while the server can't be reached or is not able; 0: as long as it takes")
+	f.DurationVar(&a.timeout, "timeout", 5*time.Minute, "how long to go on trying while the server can't be reached or is unavailable; 0: as long as it takes")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on the standard error")
 	complete(cmd, "output", "auto", "text", "json")
 	_ = cmd.RegisterFlagCompletionFunc("profile", a.completeProfiles)
 	cmd.AddCommand(a.pushCommand(), a.pullCommand(), a.relayCommand(), a.gatewayCommand(), a.doctorCommand(), a.conformanceCommand(), a.adminCommand(), a.profileCommand(), a.smsCommand(), a.versionCommand(), manCommand())
+	cmd.SetHelpCommand(helpCommand())
+	addCompletion(cmd)
 	usageOfArguments(cmd.Commands())
 	return cmd
 }

@@ -26,10 +26,10 @@ func (a *app) smsCountCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "count [TEXT]",
 		Short: "Count the parts that a text will be sent in",
-		Long: `Says in which encoding a text is sent as an SMS, in how many parts, and how much room
-the last part has: septets of GSM-7, or 16-bit units of UCS-2. One character that is not in
-GSM-7 makes it UCS-2; those are named. Without TEXT it is the standard input, to its
-end, without the last line's end. Nothing is sent, and no text is changed.`,
+		Long: `Shows in which encoding a text is sent as an SMS, in how many parts, and how much room is left
+in the last part: septets of GSM-7, or 16-bit units of UCS-2. A single character that is not in
+GSM-7 makes the whole text UCS-2; such characters are listed. Without TEXT, the text is the
+standard input up to its end, without the line end at the end. Nothing is sent, and no text is changed.`,
 		Example: `  qst sms count 'Fish & chips: 5 €'
   qst sms count < text`,
 		Args: cobra.MaximumNArgs(1),

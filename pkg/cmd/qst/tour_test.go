@@ -115,14 +115,25 @@ func TestUsageMessages(t *testing.T) {
 		{"pull --follw", "qst pull has no flag --follw; did you mean --follow?"},
 		{"pull --output yaml", `--output "yaml" is not auto, text or json`},
 		{"push --when yesterday --body x", `--when "yesterday" is not a time such as 2026-11-23T09:30:00Z`},
-		{"push x", `"x" is one argument too many: qst push`},
+		{"push x", `"x" is one argument too many: a text is given as --body TEXT, a file as < FILE`},
+		{"push --property from=x --body x", "--property from: that is a field of a message, which --from sets"},
+		{"channels list", "there is no command \"channels\"; did you mean qst admin channels?"},
 		{"push --property x --body x", `--property "x" is not name=value`},
 		{"relay a", "TO is missing: qst relay FROM TO --state DIR [--both] [--once]"},
 		{"admin channels show", "CHANNEL is missing: qst admin channels show CHANNEL"},
 		{"admin credentials create c", "gateway|application|mailbox is missing"},
 		{"admin channels create c --set retenton=1h", `there is no setting "retenton"; did you mean retention?`},
 		{"admin channels change c --unset retenton", "did you mean retention?"},
-		{"doctor --time 0s http://x", "--time 0s is not longer than 0"},
+		{"help pul", `there is no command "pul"; did you mean pull or push?`},
+		{"help admin chanels", `there is no command "chanels"; did you mean channels?`},
+		{"completion basch", `there is no command "basch"; did you mean bash?`},
+		{"completion bash x", `"x" is one argument too many: qst completion bash`},
+		{"gateway gammu", "--config is missing: qst gateway gammu --config FILE"},
+		{"push --text x", "qst push has no flag --text; see qst push --help"},
+		{"admin channels create c --set max_deliveries=many", "--set max_deliveries=many: not a whole number"},
+		{"admin channels create c --set report_states=yes", "--set report_states=yes: neither true nor false"},
+		{"conformance client no-such-program", "the program can't be run: exec: \"no-such-program\": executable file not found"},
+		{"doctor --time 0s http://x/v2/channels/x", "--time 0s is not longer than 0"},
 		{"pull -p ops --config " + config, `profile "ops" in ` + config + " has no url"},
 		{"admin channels list -p app --config " + config, `profile "app" in ` + config + " has no admin-url"},
 		{"pull -p apq --config " + config, "did you mean app?"},
@@ -139,6 +150,71 @@ func TestUsageMessages(t *testing.T) {
 	}
 	write("[profiles.app]\nurll = \"http://localhost:8080/v2/channels/x\"\n")
 	command(t, "pull", "-p", "app", "--config", config).wantCode(t, exitUsage, "profiles.app.urll is not a setting; did you mean url?")
+}
+
+// Help of what is there is as it was, in every way to ask for it.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"help", "--help", "help admin queues", "admin queues --help", "help completion", "help push"} {
+		if r := command(t, strings.Fields(args)...).wantOK(t); !strings.Contains(r.out, "Usage:") || !strings.Contains(r.out, "-h, --help") {
+			t.Errorf("qst %s: %s", args, r.out)
+		}
+	}
+	if r := command(t, "__complete", "help", "admin", "cr").wantOK(t); !strings.HasPrefix(r.out, "credentials\t") {
+		t.Errorf("completed to %q", r.out)
+	}
+}
+
+// What is wrong with an input is told of by its place.
+func TestInputMessages(t *testing.T) {
+	t.Parallel()
+	url := service.Start(t, "embedded").URL("box")
+	for input, want := range map[string]string{
+		`to=1`:                  "value 1 is not JSON: ",
+		`{"body":"x"} {"body":`: "value 2 is not whole: the input ends in it",
+	} {
+		call{stdin: input}.qst(t, "push", "--url", url, "-i", "json").wantCode(t, exitUsage, want)
+	}
+	call{stdin: "to,body\n+1,hi,more\n"}.qst(t, "push", "--url", url, "-i", "csv").wantCode(t, exitUsage, "line 2 has 3 columns, the first line has 2")
+}
+
+// A server's URL without an endpoint's path is known by what the server answers: another
+// program may have its endpoint there.
+func TestURLWithoutAPath(t *testing.T) {
+	t.Parallel()
+	s := service.Start(t, "embedded")
+	const want = "does the URL lack a path such as /v2/channels/NAME/gateway?"
+	for _, args := range [][]string{{"push", "--body", "x"}, {"pull", "--no-confirm"}} {
+		r := command(t, append(args, "--url", "http://"+s.Addr)...)
+		if r.code == exitOK || !strings.Contains(r.stderr, want) || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d: %s", args, r.code, r.stderr)
+		}
+		if r := command(t, append(args, "--url", "http://"+s.Addr+"/v2/channel/x")...); strings.Contains(r.stderr, want) {
+			t.Errorf("%v: %s", args, r.stderr)
+		}
+	}
+}
+
+// A list of nothing says so, and what to do, where a person looks.
+func TestNoProfiles(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := command(t, "profile", "list", "--config", config).wantOK(t); r.out != "" || !strings.Contains(r.stderr, "there are no profiles in "+config+": qst profile add makes one") {
+		t.Errorf("wrote %q, said %q", r.out, r.stderr)
+	}
+}
+
+// Spans of time are written as people say them.
+func TestAgeText(t *testing.T) {
+	t.Parallel()
+	for seconds, want := range map[float64]string{0: "0s", 10: "10s", 60: "1m", 600: "10m", 900: "15m", 3600: "1h", 36000: "10h", 86400: "24h", 3630: "1h0m30s", 3660: "1h1m", 75.4: "1m15s"} {
+		if got := ageText(seconds); got != want {
+			t.Errorf("%v s: %s, want %s", seconds, got, want)
+		}
+	}
 }
 
 // adminNowhere is an admin API for command lines that name no profile.
@@ -239,7 +315,7 @@ func TestChannelWithoutARecord(t *testing.T) {
 	if r := o.admin(t, "channels show box").wantOK(t); !strings.Contains(r.out, "channel   box\n") || !strings.Contains(r.out, "QST_AUTH=none") {
 		t.Errorf("%s", r.out)
 	}
-	o.admin(t, "channels show bo").wantCode(t, exitRefused, "no such thing")
+	o.admin(t, "channels show bo").wantCode(t, exitRefused, "not found")
 	o.admin(t, "channels delete box --yes").wantOK(t)
-	o.admin(t, "channels show box").wantCode(t, exitRefused, "no such thing")
+	o.admin(t, "channels show box").wantCode(t, exitRefused, "not found")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,7 +45,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		return usagef("%s has no flag %s%s", cmd.CommandPath(), name, didYouMean(name, names))
+		return usagef("%s has no flag %s%s", cmd.CommandPath(), name, cmp.Or(didYouMean(name, names), "; see "+cmd.CommandPath()+" --help"))
 	}
 	return usagef("%w", err)
 }

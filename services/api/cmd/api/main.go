@@ -35,7 +35,9 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() {
+	flags.Usage = func() {} // not for a mistake, whose line it would carry away
+	usage := func() {
+		flags.SetOutput(stdout)
 		fmt.Fprintln(flags.Output(), "Usage: api [--check | --version]\n       api [--check] webhooks\n\napi serves the protocol. api webhooks brings the messages of queues that have a\nwebhook to their URLs; any number of both share a Redis.")
 		flags.PrintDefaults()
 		config.Usage(flags.Output())
@@ -44,13 +46,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	check := flags.Bool("check", false, "check the configuration, with the files that it names, and exit: 0 if a replica would start with it, else 2; Redis is not asked")
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp { //nolint:errorlint // flag returns it as it is
+			usage()
 			return 0
 		}
+		fmt.Fprintln(stderr, "api --help lists the flags and the variables")
 		return 2
 	}
 	webhooks := flags.Arg(0) == "webhooks"
 	if flags.NArg() > 1 || flags.NArg() == 1 && !webhooks {
-		fmt.Fprintf(stderr, "api takes no arguments but webhooks, and was given %q: it is configured by the environment\n", flags.Args())
+		fmt.Fprintf(stderr, "api takes no argument but webhooks, and was given %q: see api --help\n", flags.Args())
 		return 2
 	}
 	if *showVersion {

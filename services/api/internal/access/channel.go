@@ -15,7 +15,7 @@ import (
 // Errors of this package, beside those of Redis (wrapped in storage.ErrUnavailable).
 var (
 	ErrInvalid    = errors.New("invalid")                         // what an operator sent; the text says what
-	ErrNotFound   = errors.New("there is no such thing")          // channel or credential
+	ErrNotFound   = errors.New("not found")                       // channel or credential
 	ErrExists     = errors.New("it exists already")               // channel or credential
 	ErrStale      = errors.New("it has been changed meanwhile")   // the revision is an old one
 	ErrTooMany    = errors.New("the channel has all it may have") // credentials
@@ -133,7 +133,7 @@ type Channel struct {
 func (c Channel) validate() error {
 	switch s := c.Settings; {
 	case !ChannelName.MatchString(c.Name):
-		return invalid(`name: not 1 to 128 of "A-Z a-z 0-9 . _ ~ @ + -", starting with a letter, a digit or "+"`)
+		return invalid(`name: a channel's name is 1 to 128 characters of "A-Z a-z 0-9 . _ ~ @ + -" and starts with a letter, a digit or "+"`)
 	case len(c.Note) > maxNote || !utf8.ValidString(c.Note):
 		return invalid("note: more than %d bytes, or not UTF-8", maxNote)
 	case len(c.Labels) > maxLabels:

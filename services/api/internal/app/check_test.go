@@ -37,6 +37,8 @@ func TestCheck(t *testing.T) {
 		{"--check", []string{"QST_REDIS_URL=redis://127.0.0.1:1?no_such=1"}, 2, "QST_REDIS_URL"},
 		{"check", []string{redis}, 2, `"check"`},
 		{"--help", nil, 0, "-check"},
+		{"--chek", nil, 2, "-chek"},
+		{"--chek", nil, 2, "api --help lists the flags and the variables"},
 	} {
 		cmd := exec.CommandContext(t.Context(), program, c.args)
 		cmd.Env = c.env
@@ -48,6 +50,9 @@ func TestCheck(t *testing.T) {
 			code = exit.ExitCode()
 		} else if err != nil {
 			t.Fatal(err)
+		}
+		if code != 0 && strings.Count(out.String(), "\n") > 3 {
+			t.Errorf("api %s: %d lines carry away what is wrong", c.args, strings.Count(out.String(), "\n"))
 		}
 		if code != c.code || !strings.Contains(out.String(), c.want) || strings.Contains(out.String(), "s3cret") {
 			t.Errorf("api %s with %v: exit code %d, want %d with %q:\n%.2000s", c.args, c.env, code, c.code, c.want, out.String())

@@ -31,8 +31,26 @@ func TestFirstTry(t *testing.T) {
 				t.Errorf("%s: %s", url, a.Body)
 			}
 		}
-		if a := do(t, "POST", r.URL+"/", "x"); a.Status != http.StatusMethodNotAllowed {
+		if a := do(t, "POST", r.URL+"/", "x"); a.Status != http.StatusMethodNotAllowed || !strings.Contains(a.Body, "does not take this method") || !strings.Contains(a.Header.Get("Allow"), "GET") {
 			t.Errorf("%v, want 405", a)
+		}
+		for path, want := range map[string]string{
+			"/v2/channel/acme.phone/gateway":    "GET / says which URLs there are",
+			"/v2/channels/acme.phone/gatway":    `a channel has the endpoints \"gateway\" and \"application\"`,
+			"/v2/channels/acme.phone/gateway/x": `a channel has the endpoints`,
+		} {
+			if a := do(t, "GET", r.URL+path, "", gate); a.Status != http.StatusNotFound || !strings.Contains(a.Body, want) {
+				t.Errorf("%s: %v", path, a)
+			}
+		}
+	})
+	t.Run("a channel's name", func(t *testing.T) {
+		const want = "a channel's name is 1 to 128 characters of"
+		if a := do(t, "GET", r.URL+"/v2/channels/a%20b/gateway", "", gate); a.Status != http.StatusBadRequest || !strings.Contains(a.Body, want) {
+			t.Errorf("%v", a)
+		}
+		if a := mustAdmin(t, r, http.StatusBadRequest, "POST", "/channels", `{"name":"a b"}`); !strings.Contains(a.Body, want) {
+			t.Errorf("%s", a.Body)
 		}
 	})
 	t.Run("curl's content type", func(t *testing.T) {
@@ -69,6 +87,12 @@ func TestFirstTry(t *testing.T) {
 			if a := mustAdmin(t, r, http.StatusOK, "GET", "/channels/acme.phone", ""); !strings.Contains(a.Body, `"number":"`+want+`"`) {
 				t.Errorf("%s: %s", sent, a.Body)
 			}
+		}
+	})
+	t.Run("a parameter of a list", func(t *testing.T) {
+		a := mustAdmin(t, r, http.StatusBadRequest, "GET", "/channels?state=bad", "")
+		if !strings.Contains(a.Body, `is not one of any, waiting_unpolled, push_only,`) {
+			t.Errorf("%s", a.Body)
 		}
 	})
 	t.Run("days", func(t *testing.T) {

@@ -171,7 +171,7 @@ func queueParam(c echo.Context) (queue.Name, error) {
 			return queue.Name{Channel: channel, Kind: kind}, nil
 		}
 	}
-	return queue.Name{}, problem{status: http.StatusNotFound, detail: `queue: a channel has "inbound", "outbound" and "mailbox"`}
+	return queue.Name{}, problem{status: http.StatusNotFound, detail: `a channel has the queues "inbound", "outbound" and "mailbox"`}
 }
 
 // idParam returns the stream id that a path or a query names; "" stays "".

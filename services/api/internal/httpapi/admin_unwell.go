@@ -2,9 +2,9 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/queuestatetransfer/qst/pkg/qst"
@@ -29,7 +29,11 @@ func (a *API) notWell(ctx context.Context, state string) ([]string, error) {
 	case state == anyState:
 		state = ""
 	case !slices.Contains(queue.Conditions(), queue.Condition(state)):
-		return nil, badParameter("state", state, fmt.Sprintf("%q or one of %q", anyState, queue.Conditions()))
+		names := []string{anyState}
+		for _, c := range queue.Conditions() {
+			names = append(names, string(c))
+		}
+		return nil, badParameter("state", state, "one of "+strings.Join(names, ", "))
 	}
 	names, err := a.opts.Operator.NotWell(ctx, queue.Condition(state))
 	if names == nil {

@@ -131,7 +131,7 @@ func userAgent(r *http.Request) string {
 
 var errChannelName = problem{
 	status: http.StatusBadRequest,
-	detail: `channel: not 1 to 128 of "A-Z a-z 0-9 . _ ~ @ + -", starting with a letter, a digit or "+"`,
+	detail: `a channel's name is 1 to 128 characters of "A-Z a-z 0-9 . _ ~ @ + -" and starts with a letter, a digit or "+"`,
 }
 
 // pathParam returns a parameter of a route, decoded: Echo leaves escapes where
@@ -166,6 +166,6 @@ func parsePath(u *url.URL) (channel string, e endpoint, err error) {
 	}
 	return "", endpoint{}, problem{
 		status: http.StatusNotFound,
-		detail: `endpoint: a channel has "gateway" and "application", and itself`,
+		detail: `a channel has the endpoints "gateway" and "application", and without one it is a mailbox`,
 	}
 }

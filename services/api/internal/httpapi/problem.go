@@ -102,7 +102,14 @@ func explain(err error) problem {
 	}
 	var h *echo.HTTPError // of Echo's router
 	if errors.As(err, &h) && h.Code < http.StatusInternalServerError {
-		return problem{status: h.Code, detail: http.StatusText(h.Code), reason: reasonBadRequest}
+		detail := http.StatusText(h.Code)
+		switch h.Code {
+		case http.StatusNotFound:
+			detail = "there is nothing at this URL; GET / says which URLs there are"
+		case http.StatusMethodNotAllowed:
+			detail = "this URL does not take this method; the header Allow says which it takes"
+		}
+		return problem{status: h.Code, detail: detail, reason: reasonBadRequest}
 	}
 	return problem{status: http.StatusInternalServerError, detail: "something went wrong inside; it has been logged", reason: reasonInternal}
 }

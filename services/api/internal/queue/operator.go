@@ -20,7 +20,7 @@ import (
 // Errors of what operators ask.
 var (
 	// ErrNotFound is returned for a channel or a message that is not there.
-	ErrNotFound = errors.New("there is no such thing")
+	ErrNotFound = errors.New("not found")
 	// ErrStale is returned when a count or a revision is not the one that the operator saw.
 	ErrStale = errors.New("it is not as it was seen; look again")
 )

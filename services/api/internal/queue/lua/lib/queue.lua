@@ -17,7 +17,7 @@
 --   <queue>:ends           sorted set  messages -> when they stop being valid, ms (see validity.lua)
 --   <queue>:holes          sorted set  what was taken out of the middle (see remove.lua)
 --   <queue>:unreported     stream      messages past their ends that are to be reported (see lapse.lua)
---   <queue>:activity       hash        who used the queue last (see note.lua)
+--   <queue>:activity       hash        who used the queue last (see note.lua), and the address that its phone says it has (address.lua)
 --   <queue>:states         stream      what was reported of messages (see states.lua)
 --   <queue>:traces         stream      traces of the last pushes, for reports to be joined to
 --   <queue>:webhook        hash        how the queue's webhook is; its fencing token
