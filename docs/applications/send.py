@@ -14,7 +14,7 @@ user = f"{os.getenv('QST_USER', '')}:{os.getenv('QST_PASSWORD', '')}".encode()
 headers = {"Content-Type": "application/json"}
 if user != b":":
     headers["Authorization"] = "Basic " + base64.b64encode(user).decode()
-lines = open(path, "rb").read().splitlines()
+lines = open(path, "rb").read().split(b"\n")[:-1]  # what has no line end is not written to its end
 sent = int(open(path + ".sent").read()) if os.path.exists(path + ".sent") else 0
 opener, failures, most = urllib.request.build_opener(Stay), 0, 100
 while sent < len(lines):

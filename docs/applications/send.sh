@@ -6,11 +6,11 @@
 set -eu
 url=$1 file=$2 failures=0 most=100
 sent=$(cat "$file.sent" 2>/dev/null || echo 0)
-total=$(wc -l <"$file")
+total=$(wc -l <"$file") # what has no line end is not written to its end
 while [ "$sent" -lt "$total" ]; do
-	LC_ALL=C awk -v sent="$sent" -v most="$most" '
+	LC_ALL=C awk -v sent="$sent" -v most="$most" -v total="$total" '
 		NR <= sent { next }
-		NR > sent + most || NR > sent + 1 && size + length > 1000000 { exit }
+		NR > total || NR > sent + most || NR > sent + 1 && size + length > 1000000 { exit }
 		{ printf "%s%s\n", size ? "," : "[", $0; size += length + 2 }
 		END { print "]" }' "$file" >"$file.batch"
 	count=$(($(wc -l <"$file.batch") - 1))
