@@ -28,7 +28,7 @@ class Send {
         int sent = Files.exists(place) ? Integer.parseInt(Files.readString(place).strip()) : 0;
         // It follows no redirects: a POST would become a GET, which takes messages.
         HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10)).build();
-        for (int failures = 0, most = 100; sent < lines.size();) {
+        for (int failures = 0, most = 500; sent < lines.size();) {
             List<String> batch = lines.subList(sent, Math.min(sent + most, lines.size()));
             while (batch.size() > 1 && batch.stream().mapToInt(String::length).sum() > 1_000_000) batch = batch.subList(0, batch.size() / 2);
             byte[] body = ("[" + String.join(",", batch) + "]").getBytes(StandardCharsets.ISO_8859_1);
@@ -55,7 +55,7 @@ class Send {
                 Thread.sleep((long) (1000 * (hint + Math.random() * Math.min(30, 0.2 * Math.pow(2, Math.min(++failures, 10))))));
                 continue;
             } else {
-                most = 100;
+                most = 500;
             }
             failures = 0;
             sent += batch.size();

@@ -22,7 +22,7 @@ function save(file, text) { // whole or not at all
 // Bytes, a character each: what is sent is what is in the file. What has no line end is not written to its end.
 const lines = readFileSync(path, "latin1").split("\n").slice(0, -1);
 let sent = existsSync(path + ".sent") ? Number(readFileSync(path + ".sent", "utf8")) : 0;
-for (let failures = 0, most = 100; sent < lines.length;) {
+for (let failures = 0, most = 500; sent < lines.length;) {
   let batch = lines.slice(sent, sent + most);
   while (batch.length > 1 && batch.join().length > 1_000_000) batch = batch.slice(0, batch.length / 2);
   let status = 0, text = "", hint = 0;
@@ -54,7 +54,7 @@ for (let failures = 0, most = 100; sent < lines.length;) {
     await sleep(Math.random() * Math.min(30_000, 200 * 2 ** Math.min(++failures, 10)) + 1000 * hint);
     continue;
   } else {
-    most = 100;
+    most = 500;
   }
   failures = 0;
   save(path + ".sent", String(sent += batch.length));

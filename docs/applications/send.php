@@ -16,7 +16,7 @@ function save(string $path, string $text): void { // whole or not at all
 $lines = explode("\n", file_get_contents($path));
 array_pop($lines); // what has no line end is not written to its end
 $sent = is_file("$path.sent") ? (int) file_get_contents("$path.sent") : 0;
-for ($failures = 0, $most = 100; $sent < count($lines);) {
+for ($failures = 0, $most = 500; $sent < count($lines);) {
     $batch = array_slice($lines, $sent, $most);
     while (count($batch) > 1 && array_sum(array_map('strlen', $batch)) > 1_000_000) {
         $batch = array_slice($batch, 0, intdiv(count($batch), 2));
@@ -29,7 +29,7 @@ for ($failures = 0, $most = 100; $sent < count($lines);) {
     $status = preg_match('~^HTTP/\S+ (\d+)~', $header, $m) ? (int) $m[1] : 0;
     $result = json_decode($answer, true);
     if ($status === 200 && is_array($result) && ($result['accepted'] ?? 0) + ($result['duplicates'] ?? 0) === count($batch)) {
-        $most = 100;
+        $most = 500;
     } elseif (in_array($status, [400, 413, 415]) && count($batch) > 1) {
         $most = intdiv(count($batch), 2); // one of them can never be taken: find out which
         continue;

@@ -11,7 +11,7 @@ uri = URI(url)
 lines = File.binread(path).split("\n", -1)[0...-1] # what has no line end is not written to its end
 sent = File.exist?("#{path}.sent") ? File.read("#{path}.sent").to_i : 0
 failures = 0
-most = 100
+most = 500
 while sent < lines.size
   batch = lines[sent, most]
   batch = batch[0, batch.size / 2] while batch.size > 1 && batch.sum(&:bytesize) > 1_000_000
@@ -32,7 +32,7 @@ while sent < lines.size
   end
   case status
   when 200
-    most = 100
+    most = 500
   when 400, 413, 415 # one of them can never be taken: find out which
     if batch.size > 1
       most = batch.size / 2

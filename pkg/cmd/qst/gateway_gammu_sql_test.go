@@ -72,7 +72,7 @@ func (s *sqlSMSD) texts(t *testing.T) map[string][]string {
 	t.Helper()
 	texts := map[string][]string{}
 	for _, row := range s.query(t, `SELECT DestinationNumber AS number, group_concat(Text, '') AS text FROM
-		(SELECT * FROM sentitems ORDER BY ID, SequencePosition) GROUP BY ID, DestinationNumber`) {
+		(SELECT ID, DestinationNumber, Text FROM sentitems ORDER BY ID, SequencePosition) GROUP BY ID, DestinationNumber`) {
 		number, _ := row["number"].(string)
 		digits, _ := row["text"].(string)
 		content, err := hex.DecodeString(digits)
