@@ -61,9 +61,10 @@ lint: ## formatting, vet, golangci-lint, shellcheck, actionlint, known vulnerabi
 	@.ci/lint $(MODULES)
 
 .PHONY: java
-java: ## test the program in Java of docs/applications (installs a JDK)
+java: ## test the programs in Java of docs/applications: some two minutes, and 300 MB for a JDK where none is (apt-get)
+	@.ci/install redis-server
 	@.ci/install java
-	QST_TEST_JAVA=yes go test -run 'TestApplications.*/Receive.java' ./pkg/cmd/qst
+	QST_TEST_JAVA=yes go test -count=1 -run 'TestApplications.*/(Receive|Send).java' ./pkg/cmd/qst
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (default 30s)

@@ -14,9 +14,9 @@ user = f"{os.getenv('QST_USER', '')}:{os.getenv('QST_PASSWORD', '')}".encode()
 headers = {"Content-Type": "application/json"}
 if user != b":":
     headers["Authorization"] = "Basic " + base64.b64encode(user).decode()
-lines = open(path, "rb").read().splitlines()
+lines = open(path, "rb").read().split(b"\n")[:-1]  # what has no line end is not written to its end
 sent = int(open(path + ".sent").read()) if os.path.exists(path + ".sent") else 0
-opener, failures, most = urllib.request.build_opener(Stay), 0, 100
+opener, failures, most = urllib.request.build_opener(Stay), 0, 500
 while sent < len(lines):
     batch = lines[sent:sent + most]
     while len(batch) > 1 and sum(map(len, batch)) > 1_000_000:
@@ -26,7 +26,7 @@ while sent < len(lines):
             result = json.load(answer)
         if result["accepted"] + result["duplicates"] != len(batch):
             raise ValueError(result)
-        most = 100
+        most = 500
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as e:
         code, hint = (e.code, e.headers.get("Retry-After", "")) if isinstance(e, urllib.error.HTTPError) else (0, "")
         if code in (400, 413, 415) and len(batch) > 1:

@@ -180,10 +180,10 @@ func perform(ctx context.Context, argv []string, task conformance.Task) (out con
 			} else if handled == 0 {
 				handled = between.requests()
 			}
-			etag, _ := os.ReadFile(path + ".etag") //nolint:errcheck // it may not be there yet
+			etag, _ := os.ReadFile(path + ".etag") // it may not be there yet
 			if between.brought(string(etag), handled) {
 				cancel()
-				<-ended
+				<-ended //nolint:errcheck // its error is the signal
 				err, running = nil, false
 			}
 		}
@@ -248,7 +248,7 @@ func TestApplicationsConform(t *testing.T) {
 				// All forms together: a program takes its time to start.
 				return !strings.HasPrefix(c.Name, prefix) || left[c.Name] || strings.HasPrefix(c.Name, prefix+"as it is: ") && !strings.HasSuffix(c.Name, "together")
 			})
-			r, err := conformance.RunClient(t.Context(), cases, application(t, file), 30*time.Second, 4, func(r conformance.Result) {
+			r, err := conformance.RunClient(t.Context(), cases, application(t, file), 2*time.Minute, 4, func(r conformance.Result) {
 				if r.Verdict != conformance.Passed {
 					t.Errorf("%s: %s\n%s\n%s", r.Name, r.Verdict, strings.Join(r.Why, "\n"), strings.Join(r.Exchanges, "\n"))
 				}

@@ -89,8 +89,14 @@ func receivers() []string {
 	return l
 }
 
-// senders are the programs that send.
-func senders() []string { return []string{"send.py", "send.sh"} }
+// senders are the programs that send, Java's as with receivers.
+func senders() []string {
+	l := []string{"send.py", "send.sh", "send.mjs", "send.php", "send.rb"}
+	if os.Getenv("QST_TEST_JAVA") != "" {
+		l = append(l, "Send.java")
+	}
+	return l
+}
 
 // Each program in docs/applications is one of those.
 func TestApplicationsAreTested(t *testing.T) {
@@ -170,6 +176,7 @@ func TestApplicationsSend(t *testing.T) {
 				array := qst.AppendJSON(nil, []qst.Message{{ID: fmt.Sprint(i), To: "sms://4455", Body: text}})
 				lines = append(append(lines, array[1:len(array)-1]...), '\n')
 			}
+			lines = append(lines, `{"id":"half","bo`...) // the application is still writing it
 			path := filepath.Join(t.TempDir(), "messages")
 			if err := os.WriteFile(path, lines, 0o600); err != nil {
 				t.Fatal(err)

@@ -22,24 +22,33 @@ type smsd struct {
 
 func startSMSD(t *testing.T, extra string) *smsd {
 	t.Helper()
-	s := &smsd{dir: t.TempDir()}
+	return startSMSDOf(t, t.TempDir(), "files", extra)
+}
+
+// startSMSDOf starts it with a backend of its own choice.
+func startSMSDOf(t *testing.T, dir, service, extra string) *smsd {
+	t.Helper()
+	s := &smsd{dir: dir}
 	for _, dir := range []string{"inbox", "outbox", "sent", "error", "dummy/sms/1"} {
 		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.rc = write(t, "smsdrc", strings.ReplaceAll(`[gammu]
+	pause := "0" // as quick as it can be
+	if service != "files" {
+		pause = "1" // else it asks its database all the time, and other tests have no processor
+	}
+	s.rc = write(t, "smsdrc", strings.NewReplacer("DIR", s.dir, "SERVICE", service, "PAUSE", pause).Replace(`[gammu]
 model = dummy
 connection = none
 port = DIR/dummy
 gammuloc = /dev/null
 
 [smsd]
-service = files
+service = SERVICE
 logfile = DIR/log
 debuglevel = 1
-# As quick as it can be.
-loopsleep = 0
+loopsleep = PAUSE
 commtimeout = 0
 receivefrequency = 1
 statusfrequency = 0
@@ -53,7 +62,7 @@ sentsmspath = DIR/sent/
 errorsmspath = DIR/error/
 inboxformat = detail
 transmitformat = auto
-`, "DIR", s.dir)+extra)
+`)+extra)
 	daemon(t, []string{"LANG=C.UTF-8"}, gatewayProgram(t, "gammu-smsd"), "--config", s.rc)
 	return s
 }

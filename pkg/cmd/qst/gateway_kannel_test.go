@@ -63,8 +63,7 @@ func startKannel(t *testing.T, c *channel, smsc, smscPort, smscConf string) *kan
 			if err != nil {
 				t.Fatal(err)
 			}
-			all.Write(content)
-			all.WriteByte('\n')
+			all.Write(content) // as the page's cat does
 		}
 		if err := os.WriteFile(path, []byte(replace.Replace(all.String())), 0o600); err != nil {
 			t.Fatal(err)
@@ -297,6 +296,14 @@ func TestGatewayKannelCheck(t *testing.T) {
 	}
 	r := command(t, "gateway", "kannel", "--config", k.config, "--check")
 	if r.code != exitFindings || strings.Count(r.out, `"bad"`) != 3 {
+		t.Errorf("exit code %d: %s", r.code, r.out)
+	}
+	merged := strings.Replace(string(content), "\n\ngroup = smsbox", "\ngroup = smsbox", 1)
+	if err := os.WriteFile(k.conf, []byte(merged), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = command(t, "gateway", "kannel", "--config", k.config, "--check")
+	if r.code != exitFindings || !strings.Contains(r.out, "a group begins without an empty line before it") {
 		t.Errorf("exit code %d: %s", r.code, r.out)
 	}
 }

@@ -125,6 +125,7 @@ func fromEnvironment(env func(string) string) (qst.Message, error) {
 type daemon struct {
 	service, inbox, outbox, sent, failed  string
 	inboxFormat, transmitFormat, received string
+	onSent                                string
 }
 
 // readSmsdrc reads the section [smsd] of SMSD's configuration.
@@ -137,6 +138,7 @@ func readSmsdrc(path string) (daemon, error) {
 	settings := map[string]*string{
 		"service": &d.service, "inboxpath": &d.inbox, "outboxpath": &d.outbox, "sentsmspath": &d.sent,
 		"errorsmspath": &d.failed, "inboxformat": &d.inboxFormat, "transmitformat": &d.transmitFormat, "runonreceive": &d.received,
+		"runonsent": &d.onSent,
 	}
 	section := ""
 	for line := range bytes.Lines(content) {

@@ -2,6 +2,7 @@ package gammu
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -23,14 +24,21 @@ func (g *Gateway) Check() []gateway.Finding {
 		}
 		found = append(found, f)
 	}
-	setting("service", d.service, "files", "the bridge works with the folders of the files backend")
-	setting("transmitformat", d.transmitFormat, "auto", "else SMSD sends what GSM's alphabet lacks as question marks")
+	if g.settings.Send == "outbox" {
+		setting("service", d.service, "files", `the bridge works with the folders of the files backend; for another one set send = "inject" in [gammu]`)
+		setting("transmitformat", d.transmitFormat, "auto", "else SMSD sends what GSM's alphabet lacks as question marks")
+	} else {
+		found = append(found, g.checkInject(), called("runonsent", d.onSent, "--sent"))
+	}
 	if g.settings.Receive == "inbox" {
 		setting("inboxformat", d.inboxFormat, "detail", "else nothing says which parts belong together, and long texts arrive in pieces")
-	} else if d.received == "" {
-		found = append(found, gateway.Finding{Check: "runonreceive", Found: "it is not set", Advice: "set runonreceive to: qst gateway gammu --received --config and this configuration's path"})
+	} else {
+		found = append(found, called("runonreceive", d.received, "--received"))
 	}
-	folders := map[string]string{"outboxpath": d.outbox, "sentsmspath": d.sent, "errorsmspath": d.failed}
+	folders := map[string]string{}
+	if g.settings.Send == "outbox" {
+		folders["outboxpath"], folders["sentsmspath"], folders["errorsmspath"] = d.outbox, d.sent, d.failed
+	}
 	if g.settings.Receive == "inbox" {
 		folders["inboxpath"] = d.inbox
 	}
@@ -39,10 +47,30 @@ func (g *Gateway) Check() []gateway.Finding {
 			found = append(found, gateway.CheckFolder(name, dir))
 		}
 	}
+	if g.settings.Send != "outbox" {
+		return found
+	}
 	if d.sent == d.failed || d.sent == d.outbox || d.failed == d.outbox {
 		found = append(found, gateway.Finding{Check: "folders", Found: "outboxpath, sentsmspath and errorsmspath are not three folders", Advice: "give each its own: a file's folder is what says what became of it"})
 	}
 	return append(found, g.checkAge())
+}
+
+// called says whether SMSD has a program to call.
+func called(name, value, flag string) gateway.Finding {
+	if value == "" {
+		return gateway.Finding{Check: name, Found: "it is not set", Advice: "set " + name + " to: qst gateway gammu " + flag + " --config and this configuration's path"}
+	}
+	return gateway.Finding{Check: name, OK: true, Found: name + " = " + value}
+}
+
+// checkInject looks for the program that hands texts over.
+func (g *Gateway) checkInject() gateway.Finding {
+	path, err := exec.LookPath(g.settings.Inject)
+	if err != nil {
+		return gateway.Finding{Check: "inject", Found: err.Error(), Advice: "it is in the package gammu-smsd; set inject in [gammu] to its path"}
+	}
+	return gateway.Finding{Check: "inject", OK: true, Found: path}
 }
 
 // checkAge looks for texts that SMSD does not send.

@@ -1,5 +1,5 @@
 // Package gammu bridges Gammu SMSD (Debian's gammu-smsd), by the folders of its files
-// backend and by its RunOnReceive.
+// backend; or, whatever the backend, by gammu-smsd-inject, RunOnSent and RunOnReceive.
 //
 // A text goes into the outbox under a name that holds its key, so that a bridge that
 // died after writing it finds it again: in the outbox, or where SMSD has moved
@@ -36,6 +36,8 @@ type Settings struct {
 	Poll      gateway.Duration `toml:"poll"`       // how often the folders are looked at; default 1s
 	Receive   string           `toml:"receive"`    // inbox (default) or run-on-receive
 	Number    string           `toml:"number"`     // the SIM's own: the "to" of what is received
+	Send      string           `toml:"send"`       // outbox (default) or inject
+	Inject    string           `toml:"inject"`     // default gammu-smsd-inject
 }
 
 // Gateway is SMSD.
@@ -43,6 +45,8 @@ type Gateway struct {
 	settings Settings
 	daemon   daemon
 	drop     string // where Received puts messages
+	injected string // which text an id of SMSD's is
+	sent     string // where Sent puts ids
 	log      *slog.Logger
 	files    gateway.Files
 }
@@ -55,14 +59,21 @@ func New(s Settings, state string, log *slog.Logger) (*Gateway, error) {
 	if s.OutboxMax == 0 {
 		s.OutboxMax = 20
 	}
+	if s.Send == "" {
+		s.Send = "outbox"
+	}
+	if s.Inject == "" {
+		s.Inject = "gammu-smsd-inject"
+	}
 	if s.Receive == "" {
-		s.Receive = "inbox"
+		s.Receive = map[string]string{"outbox": "inbox", "inject": "run-on-receive"}[s.Send]
 	}
 	s.Poll = s.Poll.Or(time.Second)
-	if s.OutboxMax < 1 || s.Poll.Duration < 0 || s.Receive != "inbox" && s.Receive != "run-on-receive" {
-		return nil, fmt.Errorf("%w: [gammu] outbox-max = %d, poll = %q, receive = %q", gateway.ErrSettings, s.OutboxMax, s.Poll, s.Receive)
+	if s.OutboxMax < 1 || s.Poll.Duration < 0 || s.Receive != "inbox" && s.Receive != "run-on-receive" || s.Send != "outbox" && s.Send != "inject" {
+		return nil, fmt.Errorf("%w: [gammu] outbox-max = %d, poll = %q, receive = %q, send = %q", gateway.ErrSettings, s.OutboxMax, s.Poll, s.Receive, s.Send)
 	}
-	g := &Gateway{settings: s, drop: filepath.Join(state, "received"), log: log, files: gateway.NewFiles(log)}
+	g := &Gateway{settings: s, log: log, files: gateway.NewFiles(log)}
+	g.drop, g.injected, g.sent = filepath.Join(state, "received"), filepath.Join(state, "injected"), filepath.Join(state, "sent")
 	var err error
 	if g.daemon, err = readSmsdrc(s.Smsdrc); err != nil {
 		return nil, err
@@ -88,8 +99,11 @@ func keyIn(name string) string {
 	return parts[4]
 }
 
-// Send puts a text into the outbox.
-func (g *Gateway) Send(_ context.Context, t gateway.Text) error {
+// Send hands a text to SMSD.
+func (g *Gateway) Send(ctx context.Context, t gateway.Text) error {
+	if g.settings.Send == "inject" {
+		return g.inject(ctx, t)
+	}
 	return g.files.Put(t, fileName(t), utf16Text(t.Body), g.settings.OutboxMax, []string{g.daemon.outbox}, g.daemon.sent, g.daemon.failed)
 }
 
@@ -105,17 +119,25 @@ func utf16Text(s string) []byte {
 
 // Run looks at the folders until ctx ends.
 func (g *Gateway) Run(ctx context.Context, b *gateway.Bridge) error {
-	if err := os.MkdirAll(g.drop, 0o770); err != nil { //nolint:gosec // SMSD may run as another user of the bridge's group
-		return err
+	for _, dir := range []string{g.drop, g.injected, g.sent} {
+		if err := os.MkdirAll(dir, 0o770); err != nil { //nolint:gosec // SMSD may run as another user of the bridge's group
+			return err
+		}
 	}
 	return g.files.Watch(ctx, g.settings.Poll.Duration, func() error {
-		return errors.Join(
-			g.results(b, g.daemon.sent, gateway.Event{Status: gateway.Sent, Last: true}),
-			g.results(b, g.daemon.failed, gateway.Event{Status: gateway.Failed, Last: true}),
-			g.dropped(b),
-			g.inbox(b),
-		)
+		return errors.Join(g.done(b), g.dropped(b), g.inbox(b))
 	})
+}
+
+// done reports what became of texts.
+func (g *Gateway) done(b *gateway.Bridge) error {
+	if g.settings.Send == "inject" {
+		return g.confirmed(b)
+	}
+	return errors.Join(
+		g.results(b, g.daemon.sent, gateway.Event{Status: gateway.Sent, Last: true}),
+		g.results(b, g.daemon.failed, gateway.Event{Status: gateway.Failed, Last: true}),
+	)
 }
 
 // results reports the texts that SMSD has moved to a folder.

@@ -3,6 +3,7 @@ package kannel
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -25,6 +26,9 @@ func (g *Gateway) Check() []gateway.Finding {
 		return append(found, gateway.Finding{Check: "kannel.conf", Note: true, Found: "not looked at", Advice: "set [kannel] conf: some of Kannel's defaults lose texts, and its answers don't show it"})
 	}
 	groups, err := readConf(g.settings.Conf)
+	if errors.Is(err, errMerged) {
+		return append(found, gateway.Finding{Check: "kannel.conf", Found: err.Error(), Advice: "bearerbox does not start with that: have an empty line before each group"})
+	}
 	if err != nil {
 		return append(found, gateway.Finding{Check: "kannel.conf", Note: true, Found: err.Error(), Advice: "let the bridge's user read it: some of Kannel's defaults lose texts"})
 	}
@@ -54,19 +58,28 @@ func (g *Gateway) checkSmsbox(ctx context.Context) gateway.Finding {
 // group is one of a configuration's groups.
 type group map[string]string
 
+var errMerged = errors.New("a group begins without an empty line before it")
+
 func readConf(path string) ([]group, error) {
 	content, err := os.ReadFile(path) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, err
 	}
 	var groups []group
+	inGroup, n := false, 0
 	for line := range bytes.Lines(content) {
-		name, value, ok := strings.Cut(strings.TrimSpace(string(line)), "=")
+		n++
+		text := strings.TrimSpace(string(line))
+		name, value, ok := strings.Cut(text, "=")
 		name, value = strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`)
 		switch {
+		case text == "":
+			inGroup = false
 		case !ok || strings.HasPrefix(name, "#"):
+		case name == "group" && inGroup:
+			return nil, fmt.Errorf("%s, line %d: %w", path, n, errMerged)
 		case name == "group":
-			groups = append(groups, group{"group": value})
+			groups, inGroup = append(groups, group{"group": value}), true
 		case len(groups) > 0:
 			groups[len(groups)-1][name] = value
 		}
