@@ -221,10 +221,11 @@ func TestFlood(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
-// A channel pushes as many messages a second as it may: the service's number, or its own.
+// A channel pushes as many messages a second as it may: the service's number, or its own. Its pulls
+// don't wait for that.
 func TestPushRate(t *testing.T) {
 	t.Parallel()
-	r := startReplica(t, "embedded", withAuth("QST_PUSH_RATE=10", "QST_PUSH_MAX_MESSAGES=20")...)
+	r := startReplica(t, "embedded", withAuth("QST_PUSH_RATE=10", "QST_PUSH_MAX_MESSAGES=20", "QST_CHANNEL_MAX_REQUESTS=4")...)
 	mustAdmin(t, r, http.StatusCreated, "POST", "/channels", `{"name":"usual"}`)
 	mustAdmin(t, r, http.StatusCreated, "POST", "/channels", `{"name":"any","settings":{"push_rate":0}}`)
 	twenty := "[" + strings.TrimSuffix(strings.Repeat(`{"body":"x"},`, 20), ",") + "]"
@@ -250,6 +251,11 @@ func TestPushRate(t *testing.T) {
 	for range 5 {
 		if a := do(t, "POST", r.URL+"/v2/channels/any", twenty, whatever); a.Status != http.StatusOK {
 			t.Errorf("a channel with a rate of its own: %d", a.Status)
+		}
+	}
+	for range 5 {
+		if a := do(t, "GET", r.URL+"/v2/channels/usual", "", usual); a.Status != http.StatusOK {
+			t.Errorf("a pull while the channel's pushes wait: %d %s", a.Status, a.Body)
 		}
 	}
 	wg.Wait()

@@ -61,8 +61,18 @@ func (r *rates) take(channel string, perSecond int64, n int) (after time.Duratio
 
 // ratePatience is how long a push waits for its channel's rate. One that would wait longer
 // waits as long, and is refused: so whoever sends on regardless is slowed, for it has one of
-// its channel's places meanwhile.
+// its channel's places meanwhile. Half of them, at the most: the other half is for pulls.
 const ratePatience = time.Second
+
+// slow has a push wait for its channel's rate. It returns false if the push can't: then it is to
+// be refused at once.
+func (a *API) slow(ctx context.Context, ev *event, channel string, d time.Duration) bool {
+	if !a.places.slowed.Enter(ctx, channel, 0) {
+		return false
+	}
+	defer a.places.slowed.Leave(channel)
+	return a.pause(ctx, ev, d)
+}
 
 // beforeRead refuses a push, before its body is read, if those before it have used up its
 // channel's rate for longer than it would wait.
@@ -74,7 +84,7 @@ func (a *API) beforeRead(ctx context.Context, ev *event, channel string) error {
 	if after <= ratePatience {
 		return nil
 	}
-	a.pause(ctx, ev, ratePatience)
+	a.slow(ctx, ev, channel, ratePatience)
 	return errors.Join(ctx.Err(), overRate(ev.pushRate, after))
 }
 
@@ -85,14 +95,18 @@ func (a *API) waitForRate(ctx context.Context, ev *event, channel string, n int)
 	}
 	turn := a.rates.of(channel, ev.pushRate).ReserveN(time.Now(), n)
 	after := turn.Delay()
-	if after == 0 {
+	switch {
+	case after == 0:
 		return nil
+	case after <= 2*ratePatience: // twice: it was let in while others were, too
+		if a.slow(ctx, ev, channel, after) {
+			return nil
+		}
+		turn.Cancel()
+	default:
+		turn.Cancel()
+		a.slow(ctx, ev, channel, ratePatience)
 	}
-	if after <= 2*ratePatience && a.pause(ctx, ev, after) { // twice: it was let in while others were, too
-		return nil
-	}
-	turn.Cancel()
-	a.pause(ctx, ev, ratePatience)
 	return errors.Join(ctx.Err(), overRate(ev.pushRate, after))
 }
 

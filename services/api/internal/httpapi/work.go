@@ -29,6 +29,7 @@ const busyPatience = time.Second
 // credentials have been found good.
 type places struct {
 	requests *fair.Limit
+	slowed   *fair.Limit // requests that wait for their channel's rate
 	bytes    *fair.Bytes
 	decoding *fair.Limit   // one of each channel
 	cores    chan struct{} // one for each that may be busy with large batches
@@ -36,7 +37,7 @@ type places struct {
 
 func newPlaces(b Bounds) *places {
 	return &places{
-		requests: fair.NewLimit(b.Requests), bytes: fair.NewBytes(b.Bytes, b.ChannelBytes),
+		requests: fair.NewLimit(b.Requests), slowed: fair.NewLimit(max(1, b.Requests/2)), bytes: fair.NewBytes(b.Bytes, b.ChannelBytes),
 		decoding: fair.NewLimit(1),
 		// One core is left for all the others, whatever the batches.
 		cores: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
