@@ -31,7 +31,11 @@ func TestPollKeepsItsTime(t *testing.T) {
 			_, err := slow.Pull(t.Context(), inbox, Request{Max: 10, Wait: 2 * time.Second})
 			ended <- err
 		}()
-		waitUntil(t, func() bool { return waiter(t, s) != "" })
+		waitUntil(t, func() bool { // its first look is over: one that Redis never answers has no end here
+			slow.waiters.mu.Lock()
+			defer slow.waiters.mu.Unlock()
+			return len(slow.waiters.waiter) == 1
+		})
 		server.Freeze()
 		if news == "look again" {
 			slow.waiters.recheck(-1)

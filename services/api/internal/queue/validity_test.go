@@ -50,7 +50,7 @@ func TestValidity(t *testing.T) {
 	pushValid(t, q, inbox, "5", time.Hour)
 	pushValid(t, q, inbox, "6", 50*time.Millisecond)
 	got, _ := mustPull(t, q, Request{Max: 2})
-	if !strings.HasPrefix("1 2", got) { // under load it is over already
+	if got != "1 2" && got != "1 4" { // under load it is over already
 		t.Fatalf("pulled %q", got)
 	}
 	pastMS(t, c, c.Time(t.Context()).Val().UnixMilli()+50)
