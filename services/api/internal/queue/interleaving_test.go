@@ -118,9 +118,11 @@ func interleave(t *testing.T, m *miniredis.Miniredis, seed uint64) {
 				t.Errorf("replica %d: %d polls %s are left", i, n, name)
 			}
 		}
+		s.line.mu.Lock() // the last step may have left the line after its poll was over
 		if s.line.free != interleavedSteps || s.line.first != nil {
 			t.Errorf("replica %d: %d places in line are free, and %v is there", i, s.line.free, s.line.first)
 		}
+		s.line.mu.Unlock()
 	}
 	stop()
 	readers.Wait()
