@@ -71,7 +71,9 @@ func startKannel(t *testing.T, c *channel, smsc, smscPort, smscConf string) *kan
 	}
 	daemon(t, nil, gatewayProgram(t, "bearerbox"), k.conf)
 	eventually(t.Context(), t, "bearerbox", func() bool { return answers(t, box) })
-	daemon(t, nil, gatewayProgram(t, "smsbox"), k.conf)
+	// As Debian's scripts do it (run_kannel_box): smsbox panics at times when connections are reset, and
+	// is started again.
+	daemon(t, nil, "/bin/sh", "-c", `while :; do "$0" "$1"; sleep 1; done`, gatewayProgram(t, "smsbox"), k.conf)
 	eventually(t.Context(), t, "smsbox", func() bool { return answers(t, sendsms) })
 	return k
 }

@@ -81,43 +81,25 @@ func texts(t *testing.T, n int) []string {
 	return all
 }
 
-// daemon runs a gateway's program until the test ends, again if it dies before, as Debian's scripts
-// do (Kannel's smsbox panics at times when connections are refused), and shows what it said if the
-// test fails.
+// daemon runs a gateway's program until the test ends, and shows what it said if the test
+// fails.
 func daemon(t *testing.T, env []string, program string, args ...string) {
 	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	var said bytes.Buffer
-	var mu sync.Mutex
-	var cmd *exec.Cmd // the one that runs
-	stopped := false
-	start := func() error {
-		mu.Lock()
-		defer mu.Unlock()
-		if stopped {
-			return context.Canceled
-		}
-		cmd = exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
-		cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, append(os.Environ(), env...)
-		cmd.WaitDelay = time.Second // for children that outlive it
-		dieWithTest(cmd)
-		return cmd.Start()
-	}
-	if err := start(); err != nil {
+	cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, append(os.Environ(), env...)
+	cmd.WaitDelay = time.Second // for children that outlive it
+	dieWithTest(cmd)
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for again := error(nil); again == nil; again = start() {
-			_ = cmd.Wait() // its error is the signal
-			time.Sleep(100 * time.Millisecond)
-		}
+		_ = cmd.Wait() // its error is the signal
 	}()
 	t.Cleanup(func() {
-		mu.Lock()
-		stopped = true
 		killWithChildren(cmd)
-		mu.Unlock()
 		<-ended
 		if t.Failed() {
 			t.Logf("%s said:\n%s", program, tail(said.String()))
